@@ -1,0 +1,49 @@
+# Everything a newcomer needs: `make demo`, `make test`. Nothing is installed outside this folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# A uv that works is used as found; otherwise one is installed into .tools/.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+RUN := .venv/bin/python
+STAMP := .venv/.synced
+
+SEED ?= 7
+PRODUCTS ?= 2000
+LOOKS ?= 100
+
+.PHONY: help setup demo test check bench clean
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(STAMP)  ## Locked environment in .venv (found or fetched uv, Python 3.11 or 3.12)
+
+.tools/bin/uv:
+	@python=$$(for c in python3.12 python3.11 python3; do \
+	    $$c -c 'import venv' >/dev/null 2>&1 && { echo $$c; break; }; done); \
+	  test -n "$$python" || { echo "no python3 with the venv module on the PATH: install Python 3.11 or 3.12"; exit 1; }; \
+	  $$python -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+$(STAMP): pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
+	$(UV) sync --locked --quiet
+	@touch $@
+
+demo: $(STAMP)  ## The whole system on a drawn fashion world: SEED=7 PRODUCTS=2000 LOOKS=100
+	$(RUN) -m services.cli demo --seed $(SEED) --products $(PRODUCTS) --looks $(LOOKS)
+
+test: check  ## Checks, then all tests
+	$(RUN) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+
+check: $(STAMP)  ## ruff, mypy --strict, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+
+bench: $(STAMP)  ## Benchmarks: ratios within one run
+	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions; do \
+	  echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
+
+clean:  ## Forget everything that was set up or drawn
+	rm -rf .venv .tools var .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
