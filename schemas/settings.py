@@ -1,0 +1,238 @@
+"""The one tree of settings: defaults, then a preset, then a TOML file, then LOOKSYNC_ variables.
+
+``LOOKSYNC_PRESET=production`` picks the preset, ``LOOKSYNC_CONFIG=path`` the TOML file (default:
+looksync.toml in the working directory, when there is one). A nested value is set by a variable
+with double underscores: ``LOOKSYNC_INDEX__KIND=weaviate``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from schemas.errors import Misconfigured
+
+_SHIPPED = Path(__file__).resolve().parent.parent
+"""Where the project's own files are: mappings and weights are found from any working directory."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TopicSettings(Section):
+    kind: Literal["file", "kafka"] = "file"
+    folder: Path = Field(Path("var/topics"), description="File topics: a folder per topic.")
+    partitions: int = Field(2, ge=1, le=512, description="Of a file topic when it is created.")
+    brokers: tuple[str, ...] = ("127.0.0.1:9092",)
+    updates: str = "catalog.updates"
+    changes: str = "catalog.changes"
+    looks: str = "looks.generated"
+    matches: str = "looks.matched"
+
+    def dead_letters(self, topic: str) -> str:
+        """The dead-letter topic of ``topic``."""
+        return f"{topic}.dlq"
+
+
+class FlowSettings(Section):
+    window: int = Field(64, ge=1, description="Items in flight per worker.")
+    deadline_seconds: float = Field(30.0, gt=0, description="Per item, waits for parts included.")
+    attempts: int = Field(
+        3, ge=1, description="Tries of an item whose remote picture is unavailable."
+    )
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus on 127.0.0.1; 0: off.")
+
+
+class LookFlowSettings(FlowSettings):
+    window: int = Field(8, ge=1, description="Looks in flight per worker.")
+    deadline_seconds: float = Field(5.0, gt=0, description="A look's whole time budget.")
+
+
+class StreamSettings(Section):
+    recovery_folder: Path = Path("var/recovery")
+    epoch_seconds: float = Field(1.0, gt=0, description="Snapshot interval.")
+    catalog: FlowSettings = FlowSettings()
+    looks: LookFlowSettings = LookFlowSettings()
+
+
+class ImageSettings(Section):
+    """The guard around every picture that comes from outside."""
+
+    allowed_roots: tuple[Path, ...] = Field(
+        (), description="file: URLs must lie below one of these."
+    )
+    allow_private_addresses: bool = Field(
+        False, description="Loopback, private and link-local hosts."
+    )
+    max_bytes: int = Field(20 * 2**20, gt=0)
+    max_pixels: int = Field(40_000_000, gt=0, description="Width x height before decoding.")
+    max_side: int = Field(
+        1024, gt=0, description="Decoded pictures are reduced to this, in pixels."
+    )
+    max_redirects: int = Field(3, ge=0)
+    timeout_seconds: float = Field(10.0, gt=0, description="Whole fetch, redirects included.")
+    connections: int = Field(32, ge=1)
+    decode_threads: int = Field(2, ge=1)
+    http_cache: Path | None = Field(Path("var/http-cache"), description="None: no HTTP cache.")
+
+
+class BatchSettings(Section):
+    max_size: int = Field(32, ge=1)
+    max_wait_ms: float = Field(3.0, ge=0)
+
+
+class EncoderSettings(Section):
+    model: str = Field(
+        f"local-dir:{_SHIPPED / 'sandbox' / 'weights' / 'clip'}",
+        description="open_clip name: local-dir:FOLDER, hf-hub:NAME, or ARCHITECTURE/PRETRAINED.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: int | None = Field(None, ge=1, description="torch threads on CPU; None: torch's own.")
+    images: BatchSettings = BatchSettings()
+    texts: BatchSettings = BatchSettings(max_size=64)
+
+
+class IndexSettings(Section):
+    kind: Literal["sqlite", "weaviate"] = "sqlite"
+    path: Path = Path("var/index.sqlite")
+    url: str = "http://127.0.0.1:8080"
+    grpc_port: int = 50051
+    writes: BatchSettings = BatchSettings(max_size=128, max_wait_ms=5.0)
+
+
+class RedisSettings(Section):
+    kind: Literal["embedded", "url"] = Field(
+        "embedded", description="embedded: a Valkey server of our own in `folder`."
+    )
+    folder: Path = Path("var/valkey")
+    url: str = "redis://127.0.0.1:6379/0"
+    reads: BatchSettings = BatchSettings(max_size=256, max_wait_ms=1.0)
+
+
+class ThumbnailSettings(Section):
+    url: str = Field("var/thumbnails", description="Any fsspec path: a folder, s3://bucket/path.")
+    max_side: int = Field(336, gt=0)
+
+
+class CatalogSettings(Section):
+    mappings: Path = Field(
+        _SHIPPED / "operators" / "catalog" / "mappings", description="Folder of vendor TOMLs."
+    )
+    zero_shot_threshold: float = Field(0.75, ge=0, le=1, description="Below: attribute unknown.")
+
+
+class MatchingSettings(Section):
+    queries: Literal["text", "region", "fused"] = "fused"
+    text_weight: float = Field(0.35, ge=0, le=1, description="Of the text in the fused vector.")
+    products_per_layer: int = Field(10, ge=1, le=100)
+    over_fetch: int = Field(4, ge=1, description="Candidates fetched per product wanted.")
+    min_products: int = Field(3, ge=0, description="Fewer left: the next step of the ladder.")
+    duplicate_similarity: float = Field(0.995, gt=0, le=1, description="Cosine that folds.")
+    layer_threshold: float = Field(0.5, ge=0, le=1, description="A layer is reported above this.")
+    abstain_below: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Confidence that the first product is the very item; a near one has about 0.2.",
+    )
+    describe_share: float = Field(0.5, gt=0, le=1, description="Of the budget, for describing.")
+    rerank_share: float = Field(0.8, gt=0, le=1, description="Of what is left, for reranking.")
+    cache_seconds: float = Field(
+        600.0, ge=0, description="Results by picture and context; 0: off. New products wait for it."
+    )
+    claim_seconds: float = Field(
+        7 * 86_400.0, gt=0, description="How long a look_id is remembered."
+    )
+
+
+class Settings(BaseSettings):
+    """Everything the system can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOOKSYNC_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    preset: Literal["embedded", "production"] = "embedded"
+    topics: TopicSettings = TopicSettings()
+    stream: StreamSettings = StreamSettings()
+    images: ImageSettings = ImageSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    index: IndexSettings = IndexSettings()
+    redis: RedisSettings = RedisSettings()
+    thumbnails: ThumbnailSettings = ThumbnailSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    matching: MatchingSettings = MatchingSettings()
+    log_format: Literal["console", "json"] = "console"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then what :func:`load_settings` read from preset and file."""
+        del dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "embedded": {},
+    "production": {
+        "topics": {"kind": "kafka"},
+        "encoder": {"model": "ViT-H-14/laion2b_s32b_b79k"},
+        "index": {"kind": "weaviate"},
+        "redis": {"kind": "url"},
+        "log_format": "json",
+    },
+}
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """The settings in force. ``overrides`` rank below the environment and above the file.
+
+    Raises Misconfigured, naming the file or variable and the field.
+    """
+    named = config or (Path(p) if (p := os.environ.get("LOOKSYNC_CONFIG")) else None)
+    path = named or Path("looksync.toml")
+    from_file: dict[str, Any] = {}
+    if path.exists():
+        try:
+            from_file = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise Misconfigured(f"{path}: {error}") from error
+    elif named:
+        raise Misconfigured(f"{path}: there is no such settings file")
+    chosen = {**from_file, **overrides}
+    preset = os.environ.get("LOOKSYNC_PRESET", chosen.get("preset", "embedded"))
+    if preset not in PRESETS:
+        raise Misconfigured(f"preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    try:
+        return Settings(**_merge(_merge(PRESETS[preset], from_file), overrides))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(step) for step in e['loc'])}: {e['msg']}" for e in error.errors()
+        )
+        raise Misconfigured(f"settings ({path} and LOOKSYNC_ variables): {problems}") from error
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for name, value in over.items():
+        below = merged.get(name)
+        merged[name] = (
+            _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
+    return merged
