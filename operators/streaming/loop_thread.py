@@ -1,0 +1,70 @@
+"""The event loop that the parts and the lanes' coroutines live on, beside the engine's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Self, TypeVar
+
+Opened = TypeVar("Opened")
+
+
+class LoopThread:
+    """An asyncio event loop in a thread of its own, from ``with`` to its end."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+            # What is still in flight is in the last snapshot; here it only has to let go.
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        finally:
+            self.loop.close()
+
+    @contextmanager
+    def hold(self, resource: AbstractAsyncContextManager[Opened]) -> Iterator[Opened]:
+        """Enter ``resource`` on the loop, and leave it there at the end.
+
+        One task does both, as resources that span awaits (task groups, timeouts) ask for.
+        """
+        opened: Future[Opened] = Future()
+        closing = asyncio.Event()
+
+        async def keep() -> None:
+            async with resource as value:
+                opened.set_result(value)
+                await closing.wait()
+
+        def pass_on(keeper: Future[None]) -> None:
+            if not opened.done():
+                error = keeper.exception() or RuntimeError("closed before it was open")
+                opened.set_exception(error)
+
+        keeper = asyncio.run_coroutine_threadsafe(keep(), self.loop)
+        keeper.add_done_callback(pass_on)
+        value = opened.result()
+        try:
+            yield value
+        finally:
+            self.loop.call_soon_threadsafe(closing.set)
+            keeper.result()
