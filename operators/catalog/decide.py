@@ -1,0 +1,244 @@
+"""What a packet does to a product: pure decisions on the ledger entry.
+
+Last writer wins, field by field. An upsert sets every field, a patch some, a delete ends the
+product; each field belongs to the newest packet that set it, whatever order they come in. With
+equal versions a delete beats an upsert and an upsert beats a patch. Entries are canonical: the same
+packets in any order end in the same entry (docs/decisions/020).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum, auto
+
+from operators.catalog.price_bucket import price_bucket
+from operators.ports import IndexedAttributes
+from schemas.attributes import Attribute
+from schemas.catalog import (
+    Decision,
+    LedgerEntry,
+    Packet,
+    PacketKind,
+    Product,
+    ProductChange,
+    ProductUpdate,
+)
+from schemas.ids import change_event_id
+
+NEVER = -1
+JUDGED_FIELDS = frozenset(
+    {
+        "title",
+        "brand",
+        "category_text",
+        "gender_text",
+        "colour_text",
+        "pattern_text",
+        "size_texts",
+        "size_system",
+    }
+)
+"""What standardisation reads."""
+
+
+class Action(Enum):
+    """What is to be done with a packet."""
+
+    REPEAT = auto()
+    """It made the last change: emit that change again, a crash may have lost the event."""
+    DROP = auto()
+    """Nothing in it is newer than what is known."""
+    RECORD = auto()
+    """The product doesn't exist: remember the patch or the tombstone, for what comes later."""
+    DELETE = auto()
+    """Take it out of the vector store, leave a tombstone."""
+    SETTLE = auto()
+    """The product exists, with the fields of the entry: bring the vector store in line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An action, and the ledger entry with the packet's fields and versions in it."""
+
+    action: Action
+    entry: LedgerEntry
+
+
+def decide(
+    entry: LedgerEntry | None,
+    packet: Packet,
+    update: ProductUpdate | None,
+    position: str,
+    model: str,
+) -> Plan:
+    """What to do with ``packet``, whose payload maps to ``update`` (None for a delete).
+
+    ``entry``: what the ledger has of the product. ``position``: topic/partition/offset of the
+    packet.
+    ``model``: fingerprint of the encoder in force; a product that another one embedded, or that
+    the vector store has lost, is settled anew by any packet that comes by.
+    """
+    before = entry or LedgerEntry(key=packet.key)
+    if before.last_position == position:
+        return Plan(Action.REPEAT, before)
+    if packet.kind is PacketKind.DELETE:
+        if packet.version <= before.deleted_version or packet.version < before.version:
+            return _dropped(before, model)
+        action = Action.DELETE if before.exists or entry is None else Action.RECORD
+        return Plan(action, _buried(before, packet.version))
+    if update is None:
+        raise ValueError("only a delete comes without an update")
+    if packet.kind is PacketKind.UPSERT:
+        if packet.version <= max(before.version, before.deleted_version):
+            return _dropped(before, model)
+        return Plan(Action.SETTLE, _replaced(before, packet.version, update))
+    newer = _newer_fields(before, packet.version, update)
+    if not newer:
+        return _dropped(before, model)
+    patched = _patched(before, packet.version, update, newer)
+    return Plan(Action.SETTLE if before.exists else Action.RECORD, patched)
+
+
+def _dropped(before: LedgerEntry, model: str) -> Plan:
+    lost = before.exists and not (before.indexed and before.model == model)
+    return Plan(Action.SETTLE if lost else Action.DROP, before)
+
+
+def _replaced(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:
+    """After an upsert: all its fields, but those that newer patches set."""
+    kept = {field: patch for field, patch in before.patched.items() if patch > version}
+    fields = update.model_dump() | before.update.model_dump(include=set(kept))
+    return before.model_copy(
+        update={
+            "version": version,
+            # An upsert newer than the tombstone makes it meaningless.
+            "deleted_version": NEVER,
+            "patched": kept,
+            "update": ProductUpdate.model_validate(fields),
+        }
+    )
+
+
+def _newer_fields(before: LedgerEntry, version: int, update: ProductUpdate) -> set[str]:
+    """The fields of a patch that nothing newer, or equally new, has set."""
+    if version <= max(before.version, before.deleted_version):
+        return set()
+    return {
+        field for field in update.model_fields_set if version > before.patched.get(field, NEVER)
+    }
+
+
+def _patched(
+    before: LedgerEntry, version: int, update: ProductUpdate, fields: set[str]
+) -> LedgerEntry:
+    """After a patch: its ``fields``, each with its version."""
+    values = before.update.model_dump() | update.model_dump(include=fields)
+    return before.model_copy(
+        update={
+            "patched": dict(sorted({**before.patched, **dict.fromkeys(fields, version)}.items())),
+            "update": ProductUpdate.model_validate(values),
+        }
+    )
+
+
+def _buried(before: LedgerEntry, version: int) -> LedgerEntry:
+    """After a delete: a tombstone, and the patches newer than it, should the product come back."""
+    kept = {field: patch for field, patch in before.patched.items() if patch > version}
+    return LedgerEntry(
+        key=before.key,
+        deleted_version=version,
+        patched=kept,
+        update=ProductUpdate.model_validate(before.update.model_dump(include=set(kept))),
+        last_position=before.last_position,
+        last_decision=before.last_decision,
+        changed_at=before.changed_at,
+    )
+
+
+def picture_may_have_changed(
+    before: LedgerEntry | None, after: LedgerEntry, packet: Packet, update: ProductUpdate | None
+) -> bool:
+    """Whether the picture has to be looked at: another main URL, or a patch that names pictures.
+
+    The same URL in an upsert is taken for the same picture: see docs/decisions/022.
+    """
+    if before is None or before.update.image_urls != after.update.image_urls:
+        return True
+    named = update is not None and "image_urls" in update.model_fields_set
+    return packet.kind is PacketKind.PATCH and named
+
+
+def must_be_judged_anew(before: LedgerEntry, after: LedgerEntry) -> bool:
+    """Whether a text changed that standardisation reads."""
+    return before.update.model_dump(include=set(JUDGED_FIELDS)) != after.update.model_dump(
+        include=set(JUDGED_FIELDS)
+    )
+
+
+def indexed_attributes(entry: LedgerEntry) -> IndexedAttributes:
+    """The product as the vector store holds it. ``entry`` has an image hash."""
+    update, attributes = entry.update, entry.attributes
+    vendor, _, _ = entry.key.partition(":")
+    return IndexedAttributes(
+        department=_value(attributes.department),
+        category=_value(attributes.category),
+        gender=_value(attributes.gender),
+        colour=_value(attributes.colour),
+        pattern=_value(attributes.pattern),
+        brand=update.brand.casefold() if update.brand else None,
+        market=update.market,
+        sizes=attributes.sizes,
+        in_stock=update.in_stock,
+        price_bucket=price_bucket(update.price) if update.price else None,
+        currency=update.price.currency if update.price else None,
+        style=f"{vendor}:{update.style_id}" if update.style_id else None,
+        image_hash=entry.image_hash or "",
+    )
+
+
+def attributes_hash(attributes: IndexedAttributes) -> str:
+    """Equal for equal attributes, in every process."""
+    text = json.dumps(asdict(attributes), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def newest_version(entry: LedgerEntry) -> int:
+    """Of the packets that made the product what it is."""
+    return max(entry.version, *entry.patched.values(), NEVER)
+
+
+def product_of(entry: LedgerEntry) -> Product:
+    """The product that ``entry`` tells of. Raises ValueError when it doesn't exist."""
+    if not entry.exists:
+        raise ValueError(f"{entry.key}: there is no such product")
+    vendor, _, product_id = entry.key.partition(":")
+    return Product(
+        key=entry.key,
+        vendor=vendor,
+        product_id=product_id,
+        version=newest_version(entry),
+        update=entry.update,
+        attributes=entry.attributes,
+        image_hash=entry.image_hash or "",
+    )
+
+
+def change_of(entry: LedgerEntry) -> ProductChange:
+    """The event of the last change made; the same again each time it is asked for."""
+    if entry.last_position is None or entry.last_decision is None or entry.changed_at is None:
+        raise ValueError(f"{entry.key}: nothing was done to it yet")
+    gone = entry.last_decision is Decision.DELETED
+    return ProductChange(
+        event_id=change_event_id(entry.key, entry.last_position),
+        key=entry.key,
+        decision=entry.last_decision,
+        version=entry.deleted_version if gone else newest_version(entry),
+        changed_at=entry.changed_at,
+        product=None if gone else product_of(entry),
+    )
+
+
+def _value(attribute: Attribute | None) -> str | None:
+    return attribute.value if attribute else None
