@@ -1,0 +1,88 @@
+"""What ``looksync doctor`` asks of the stores; an error says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import apsw
+from PIL import Image
+
+from operators.stores.redis_pipeline import explained, open_redis
+from operators.stores.sqlite_schema import connect, read_collection
+from operators.stores.sqlite_schema import explained as sqlite_explained
+from operators.stores.thumbnails import ThumbnailFolder
+from operators.stores.valkey_server import ensure_server
+from schemas.errors import Misconfigured, Unavailable
+from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
+
+
+async def probe_index(settings: IndexSettings) -> None:
+    """Open the index file as the flows do, sqlite-vec included, and read it through.
+
+    Raises Misconfigured or Unavailable. Whether the index belongs to the encoder in force is
+    found out when it is opened with one (IndexMismatch).
+    """
+    if settings.kind != "sqlite":
+        raise Misconfigured(f'index.kind {settings.kind!r} is not built yet; set it to "sqlite"')
+
+    def look() -> None:
+        with sqlite_explained(settings.path):
+            connection = connect(settings.path)
+            try:
+                read_collection(connection)
+                problem = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if problem != ("ok",):
+                    raise apsw.CorruptError(str(problem))
+            finally:
+                connection.close()
+
+    await asyncio.to_thread(look)
+
+
+async def probe_redis(settings: RedisSettings) -> None:
+    """Write a key with a time to live and read it back; embedded: start the server if need be,
+    and stop it again if it was started here.
+
+    Raises Misconfigured or Unavailable.
+    """
+    if settings.kind == "embedded":
+        server = await asyncio.to_thread(ensure_server, settings.folder)
+        try:
+            await _write_and_read(server.url)
+        finally:
+            await asyncio.to_thread(server.stop)
+    else:
+        await _write_and_read(settings.url)
+
+
+async def _write_and_read(url: str) -> None:
+    client = open_redis(url)
+    key = f"looksync:probe:{uuid.uuid4().hex}"
+    try:
+        with explained():
+            # As a claim does it: fails with a server older than Redis 7.
+            before = await client.set(key, b"1", px=10_000, nx=True, get=True)
+            after = await client.get(key)
+    finally:
+        await client.aclose()
+    if (before, after) != (None, b"1"):
+        raise Unavailable(
+            f"redis: what was written did not come back ({before!r}, {after!r}); is it a replica, "
+            "or set to evict keys?",
+            reason="redis",
+        )
+
+
+async def probe_thumbnails(settings: ThumbnailSettings) -> None:
+    """Write, read and delete a thumbnail. Raises Misconfigured or Unavailable."""
+    thumbnails = ThumbnailFolder.open(settings)
+    key = f"probe:{uuid.uuid4().hex}"
+    await thumbnails.put(key, Image.new("RGB", (8, 8)))
+    content = await thumbnails.get(key)
+    await thumbnails.delete(key)
+    if content is None:
+        raise Unavailable(
+            f"thumbnails.url {settings.url!r}: what was written did not come back",
+            reason="thumbnails",
+        )

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
+from operators.stores.valkey_server import ensure_server, stop_left_over
+from schemas.errors import Misconfigured, Unavailable
+from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
+
+
+async def test_a_good_place_passes_and_is_left_clean(tmp_path):
+    await probe_index(IndexSettings(path=tmp_path / "index.sqlite"))
+    await probe_thumbnails(ThumbnailSettings(url=str(tmp_path / "thumbnails")))
+    await probe_redis(RedisSettings(folder=tmp_path / "valkey"))
+    assert not [path for path in (tmp_path / "thumbnails").rglob("*") if path.is_file()]
+    assert stop_left_over(tmp_path / "valkey") is False  # what the probe started, it stopped
+
+
+async def test_a_server_that_already_runs_is_left_running(tmp_path):
+    server = ensure_server(tmp_path)
+    try:
+        await probe_redis(RedisSettings(folder=tmp_path))
+        await probe_redis(RedisSettings(kind="url", url=server.url))
+        assert ensure_server(tmp_path).pid == server.pid
+    finally:
+        stop_left_over(tmp_path)
+
+
+async def test_a_spoilt_index_is_named(tmp_path):
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(Misconfigured, match=r"index\.sqlite.*move it away"):
+        await probe_index(IndexSettings(path=path))
+
+
+async def test_an_index_kind_that_is_not_built_is_named():
+    with pytest.raises(Misconfigured, match=r"index\.kind"):
+        await probe_index(IndexSettings(kind="weaviate"))
+
+
+async def test_a_server_that_is_not_there_is_unavailable():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{unused.getsockname()[1]}/0"
+        with pytest.raises(Unavailable):
+            await probe_redis(RedisSettings(kind="url", url=url))
+
+
+async def test_a_place_for_thumbnails_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="file"):
+        await probe_thumbnails(ThumbnailSettings(url=str(tmp_path / "file" / "t")))
