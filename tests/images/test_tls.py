@@ -1,0 +1,91 @@
+"""https: the connection goes to the checked address, the certificate must be the name's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import encoded_pictures as pictures
+import pytest
+from picture_host import PictureHost, response
+
+from schemas.errors import PictureUnavailable
+from schemas.looks import ImageReference
+
+x509 = pytest.importorskip("cryptography.x509", reason="makes the certificate")
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Self-signed, for shop.example."""
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop.example")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("shop.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+async def secure_host(certificate, monkeypatch):
+    """An https host on 127.0.0.1 that every name leads to."""
+    host = PictureHost()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    server = await asyncio.start_server(host.handle, "127.0.0.1", 0, ssl=context)
+    host.port = server.sockets[0].getsockname()[1]
+    host.serve("/a.png", response(pictures.PNG))
+
+    async def here(name, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", here)
+    yield host
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_trusted_certificate_of_the_name_is_accepted(
+    secure_host, certificate, settings, open_fetcher, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url = f"https://shop.example:{secure_host.port}/a.png"
+    await open_fetcher(settings).fetch(ImageReference(url=url))
+    assert secure_host.requests[0].headers["host"] == f"shop.example:{secure_host.port}"
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("other.example", True), ("shop.example", False)])
+async def test_any_other_certificate_is_refused(
+    secure_host, certificate, settings, open_fetcher, monkeypatch, name, trusted
+):
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url = f"https://{name}:{secure_host.port}/a.png"
+    with pytest.raises(PictureUnavailable, match="certificate verify failed") as raised:
+        await open_fetcher(settings).fetch(ImageReference(url=url))
+    assert raised.value.reason == "connection"
+    assert not secure_host.requests
