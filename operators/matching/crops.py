@@ -1,0 +1,44 @@
+"""Squares of a picture: what an encoder that reads squares is given of a picture that is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from schemas.looks import Region
+
+MARGIN = 1.16
+"""A region's square is this much larger than the region's longer side. Encoders read a garment
+better with a little of what surrounds it; the sandbox encoder was trained with this margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """In pixels of the picture; may reach beyond it."""
+
+    x: float
+    y: float
+    side: float
+
+
+def square_around(region: Region, width: int, height: int, margin: float = MARGIN) -> Square:
+    """The square with the region's centre, ``margin`` times as long as its longer side."""
+    x0, x1 = region.x0 * width, region.x1 * width
+    y0, y1 = region.y0 * height, region.y1 * height
+    side = max(x1 - x0, y1 - y0) * margin
+    return Square((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side)
+
+
+def cut(picture: Image.Image, square: Square) -> Image.Image:
+    """The square of the picture; beyond the picture its edge is repeated."""
+    left, top = int(np.floor(square.x)), int(np.floor(square.y))
+    side = max(1, int(np.ceil(square.side)))
+    columns = np.clip(np.arange(left, left + side), 0, picture.width - 1)
+    rows = np.clip(np.arange(top, top + side), 0, picture.height - 1)
+    x, y = int(columns[0]), int(rows[0])
+    part = picture.crop((x, y, int(columns[-1]) + 1, int(rows[-1]) + 1))
+    if part.size == (side, side):
+        return part
+    return Image.fromarray(np.asarray(part)[rows - y][:, columns - x])

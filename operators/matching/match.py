@@ -1,0 +1,208 @@
+"""The look flow for one look: from a picture to products, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from operators.budget import Budget
+from operators.matching.abstain import features
+from operators.matching.find import find
+from operators.matching.journal import Journal
+from operators.matching.layers import Layer, see
+from operators.matching.parts import MatchParts
+from operators.matching.recall import cache_key, keep, product_of, recall
+from operators.matching.rerank import Ranked, by_model, by_similarity
+from operators.matching.select import Choice
+from operators.matching.side_by_side import side_by_side
+from operators.matching.vectorize import fuse
+from operators.ports import LayerDescription, Picture
+from schemas.errors import DeadlineExceeded, ImageRefused
+from schemas.ids import matched_event_id
+from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, MatchedProduct
+
+
+async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatches:
+    """The one event that ``look`` ends with; says so when nothing fits or time is up.
+
+    Raises Unavailable when the picture's host, the index or the ledger cannot be reached now: the
+    look is to be tried again.
+    """
+    journal = Journal()
+    try:
+        with journal.stage("fetch"):
+            pictures = await _fetch(look, parts, budget, journal)
+        key = cache_key(look, pictures, parts)
+        with journal.stage("recall"):
+            known = await recall(key, parts)
+        if known is not None:
+            return _event(look, parts, journal, known.layers, known.refused, cached=True)
+        layers = await see(look, pictures, parts, budget, journal)
+        matches = await side_by_side(
+            match_layer(layer, look, parts, budget, journal) for layer in layers
+        )
+    except ImageRefused as refused:
+        return _event(look, parts, journal, refused=refused.reason)
+    except DeadlineExceeded:
+        journal.degrade("look", "deadline")
+        return _event(look, parts, journal, refused="deadline")
+    result = _event(look, parts, journal, matches, None if matches else "no-garment-found")
+    await keep(key, result, parts)
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedLayer:
+    """A layer with all that may be shown for it, best first."""
+
+    layer: Layer
+    description: LayerDescription
+    ranked: list[Ranked]
+    relaxed: tuple[str, ...]
+    features: dict[str, float]
+    """What the confidence is made of; empty when ``ranked`` is."""
+
+
+async def match_layer(
+    layer: Layer, look: Look, parts: MatchParts, budget: Budget, journal: Journal
+) -> LayerMatch:
+    """What one layer ends with; ``abstained="deadline"`` when its time is up."""
+    try:
+        async with budget.enforced("layer"):
+            found = await rank_layer(layer, look, parts, budget, journal)
+    except DeadlineExceeded as late:
+        journal.degrade("layer", late)
+        return LayerMatch(
+            layer=layer.department,
+            query=layer.description.query if layer.description else "",
+            region=layer.located.region if layer.located else None,
+            abstained="deadline",
+        )
+    return _layer_match(found, parts)
+
+
+async def rank_layer(
+    layer: Layer, look: Look, parts: MatchParts, budget: Budget, journal: Journal
+) -> RankedLayer:
+    """Describe, vectorize, retrieve and select, rerank; and weigh what speaks for the best."""
+    with journal.stage("describe"):
+        description = layer.description or await _tags(layer, parts)
+    with journal.stage("vectorize"):
+        text = await parts.encoder.encode_text(description.query)
+        vector = fuse(text, layer.region, parts.settings.queries, parts.settings.text_weight)
+    with journal.stage("retrieve"):
+        choices, relaxed = await find(vector, layer.department, look, parts)
+    with journal.stage("rerank"):
+        ranked = await _rerank(choices, description, layer, parts, budget, journal)
+    with journal.stage("abstain"):
+        evidence = (
+            await features(ranked, description, text, layer.region, parts.tagger) if ranked else {}
+        )
+    return RankedLayer(layer, description, ranked, relaxed, evidence)
+
+
+def _layer_match(found: RankedLayer, parts: MatchParts) -> LayerMatch:
+    layer, ranked = found.layer, found.ranked
+    sure = parts.calibration.same_item.probability(found.features) if ranked else 0.0
+    abstained = _abstention(ranked, sure, parts.settings.abstain_below)
+    shown = [] if abstained else ranked[: parts.settings.products_per_layer]
+    return LayerMatch(
+        layer=layer.department,
+        query=found.description.query,
+        region=layer.located.region if layer.located else None,
+        products=tuple(
+            MatchedProduct(
+                rank=rank,
+                score=entry.score,
+                similarity=entry.choice.offer.candidate.similarity,
+                product=product_of(entry.choice.offer.entry),
+            )
+            for rank, entry in enumerate(shown, start=1)
+        ),
+        abstained=abstained,
+        relaxed=found.relaxed,
+        folded=sum(entry.choice.folded for entry in shown),
+        confidence=sure,
+    )
+
+
+async def _fetch(look: Look, parts: MatchParts, budget: Budget, journal: Journal) -> list[Picture]:
+    """The look's picture, then those of its reference pictures that could be had."""
+
+    async def fetch(reference: ImageReference) -> Picture | None:
+        try:
+            return await parts.pictures.fetch(reference)
+        except ImageRefused as refused:
+            if reference is look.image:
+                raise
+            journal.degrade("reference", refused)
+            return None
+
+    async with budget.enforced("fetch"):
+        fetched = await side_by_side(map(fetch, (look.image, *look.reference_images)))
+    return [picture for picture in fetched if picture is not None]
+
+
+async def _tags(layer: Layer, parts: MatchParts) -> LayerDescription:
+    if layer.region is None:
+        raise ValueError("a layer that the segmenter has found has a region")
+    return await parts.tagger.describe(layer.department, layer.region)
+
+
+async def _rerank(
+    choices: Sequence[Choice],
+    description: LayerDescription,
+    layer: Layer,
+    parts: MatchParts,
+    budget: Budget,
+    journal: Journal,
+) -> list[Ranked]:
+    ranked = by_similarity(choices, None if parts.settings.queries == "text" else layer.region)
+    if parts.vlm is None or layer.crop is None or not ranked:
+        return ranked
+    top = parts.settings.products_per_layer
+    judged = await by_model(
+        ranked[:top],
+        description.query,
+        layer.crop,
+        parts.vlm,
+        parts.thumbnails,
+        budget.share(parts.settings.rerank_share),
+        journal,
+    )
+    return [*judged, *ranked[top:]]
+
+
+def _abstention(ranked: Sequence[Ranked], sure: float, threshold: float) -> str | None:
+    if not ranked:
+        return "nothing-found"
+    return "below-threshold" if sure < threshold else None
+
+
+def _event(
+    look: Look,
+    parts: MatchParts,
+    journal: Journal,
+    layers: Sequence[LayerMatch] = (),
+    refused: str | None = None,
+    *,
+    cached: bool = False,
+) -> LookMatches:
+    models = {"encoder": parts.encoder.fingerprint}
+    if parts.vlm is not None:
+        models["vlm"] = parts.vlm.fingerprint
+    return LookMatches(
+        event_id=matched_event_id(look.look_id),
+        look_id=look.look_id,
+        user_id=look.user_id,
+        market=look.market,
+        layers=tuple(layers),
+        refused=refused,
+        degraded=tuple(journal.degraded),
+        models=models,
+        index_generation=parts.index.generation,
+        timings_ms=journal.timings_ms(),
+        cached=cached,
+        matched_at=datetime.now(UTC),
+    )

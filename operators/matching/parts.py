@@ -1,0 +1,39 @@
+"""What the look flow is given to work with; built by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from operators.matching.calibration import Calibration
+from operators.matching.tagger import Tagger
+from operators.ports import (
+    Cache,
+    ImageTextEncoder,
+    Ledger,
+    PictureSource,
+    Segmenter,
+    Thumbnails,
+    VectorStore,
+    VisionLanguageModel,
+)
+from schemas.settings import MatchingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class MatchParts:
+    """Everything is shared by concurrent looks."""
+
+    pictures: PictureSource
+    encoder: ImageTextEncoder
+    index: VectorStore
+    ledger: Ledger
+    segmenter: Segmenter
+    tagger: Tagger
+    calibration: Calibration
+    """Belongs to the encoder."""
+    thumbnails: Thumbnails
+    settings: MatchingSettings
+    cache: Cache | None = None
+    """None: every look is matched anew."""
+    vlm: VisionLanguageModel | None = None
+    """None: the tagger describes, similarity ranks; that is no degradation."""

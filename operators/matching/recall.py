@@ -1,0 +1,83 @@
+"""Results of looks seen before, by what is in the picture and all that the result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from operators.matching.parts import MatchParts
+from operators.ports import Picture
+from schemas.catalog import LedgerEntry, Product
+from schemas.errors import Unavailable
+from schemas.looks import Look, LookMatches
+
+
+def product_of(entry: LedgerEntry) -> Product:
+    """The product as the ledger has it."""
+    vendor, _, product_id = entry.key.partition(":")
+    return Product(
+        key=entry.key,
+        vendor=vendor,
+        product_id=product_id,
+        version=entry.version,
+        update=entry.update,
+        attributes=entry.attributes,
+        image_hash=entry.image_hash or "",
+    )
+
+
+def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str:
+    """Equal for two looks exactly when they are due the same result, the catalog being equal."""
+    context = look.model_dump_json(include={"market", "gender", "preferences", "inferred"})
+    everything = (
+        [picture.pixel_hash for picture in pictures],
+        context,
+        parts.settings.model_dump_json(),
+        parts.calibration.model_dump_json(),
+        parts.encoder.fingerprint,
+        parts.vlm.fingerprint if parts.vlm else None,
+        type(parts.segmenter).__name__,
+        parts.index.generation,
+    )
+    digest = hashlib.sha256(json.dumps(everything).encode()).hexdigest()
+    return f"looks.matched/{digest}"
+
+
+async def recall(key: str, parts: MatchParts) -> LookMatches | None:
+    """The result kept under ``key``, if each of its products still is what it was.
+
+    A product that changed in any way (price, stock, attributes, gone) voids the result; a product
+    that has come since is seen when the result's time is over.
+    """
+    if parts.cache is None or parts.settings.cache_seconds == 0:
+        return None
+    try:
+        kept = await parts.cache.get(key)
+    except Unavailable:
+        return None
+    if kept is None:
+        return None
+    try:
+        result = LookMatches.model_validate_json(kept)
+    except ValidationError:  # written by another version of this program
+        return None
+    products = [match.product for layer in result.layers for match in layer.products]
+    entries = await parts.ledger.read_many([product.key for product in products])
+    unchanged = all(
+        entry is not None and entry.exists and product_of(entry) == product
+        for entry, product in zip(entries, products, strict=True)
+    )
+    return result if unchanged else None
+
+
+async def keep(key: str, result: LookMatches, parts: MatchParts) -> None:
+    """Remember a result, unless something was missing when it was made."""
+    if parts.cache is None or parts.settings.cache_seconds == 0 or result.degraded:
+        return
+    try:
+        await parts.cache.put(key, result.model_dump_json().encode(), parts.settings.cache_seconds)
+    except Unavailable:
+        return  # a cache may forget at any time

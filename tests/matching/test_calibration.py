@@ -1,0 +1,49 @@
+"""Calibrations: how they are read, and how they are fitted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.logistic import fit_logistic
+from operators.matching.calibration import FILE_NAME, Calibration, Logistic
+from schemas.errors import Misconfigured
+
+
+def test_an_encoder_without_a_file_has_the_defaults(tmp_path: Path) -> None:
+    assert Calibration.of_encoder(f"local-dir:{tmp_path}") == Calibration()
+    assert Calibration.of_encoder("ViT-B-32/openai") == Calibration()
+
+
+def test_a_file_next_to_the_weights_is_read(tmp_path: Path) -> None:
+    written = Calibration(patch_scale=7, same_item=Logistic(bias=1, weights={"region": 2}))
+    (tmp_path / FILE_NAME).write_text(written.model_dump_json())
+    assert Calibration.of_encoder(f"local-dir:{tmp_path}") == written
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"patch_scale": -1}', '{"patchscale": 20}'])
+def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE_NAME).write_text(content)
+    with pytest.raises(Misconfigured, match=FILE_NAME):
+        Calibration.of_encoder(f"local-dir:{tmp_path}")
+
+
+def test_a_fit_finds_the_probabilities_that_made_the_samples() -> None:
+    rng = np.random.default_rng(0)
+    samples = [{"a": float(a), "b": float(b)} for a, b in rng.standard_normal((4000, 2))]
+    truth = Logistic(bias=-1.0, weights={"a": 2.0, "b": 0.0})
+    labels = [bool(rng.random() < truth.probability(sample)) for sample in samples]
+    fitted = fit_logistic(samples, labels)
+    assert fitted.bias == pytest.approx(-1, abs=0.15)
+    assert fitted.weights == pytest.approx({"a": 2, "b": 0}, abs=0.15)
+
+
+def test_samples_that_can_be_told_apart_give_finite_weights() -> None:
+    fitted = fit_logistic([{"a": 0.0}, {"a": 1.0}, {}], [False, True, False])
+    assert fitted.probability({"a": 1.0}) > 0.5 > fitted.probability({"a": 0.0})
+    assert fitted.probability({"a": 1e9}) <= 1.0
+
+
+def test_one_kind_of_sample_is_not_enough() -> None:
+    with pytest.raises(ValueError, match="both"):
+        fit_logistic([{"a": 0.0}], [True])

@@ -1,0 +1,60 @@
+"""Squares cut out of pictures, and vectors fused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from operators.matching.crops import MARGIN, Square, cut, square_around
+from operators.matching.vectorize import fuse
+from schemas.looks import Region
+
+pixels = np.arange(30 * 20, dtype=np.uint8).reshape(30, 20)
+PICTURE = Image.fromarray(np.stack([pixels] * 3, axis=-1))
+
+
+def test_inside_the_picture_the_square_is_the_crop() -> None:
+    assert cut(PICTURE, Square(3, 4, 5)).tobytes() == PICTURE.crop((3, 4, 8, 9)).tobytes()
+
+
+def test_beyond_the_picture_its_edge_is_repeated() -> None:
+    found = np.asarray(cut(PICTURE, Square(-2, 27, 6)))[..., 0]
+    assert found.shape == (6, 6)
+    assert (found[:, 0] == found[:, 2]).all()
+    assert (found[3:] == found[2]).all()
+    assert found[0, 2] == pixels[27, 0]
+
+
+@given(
+    x=st.floats(0, 0.9),
+    y=st.floats(0, 0.9),
+    width=st.floats(1e-6, 0.1),
+    height=st.floats(1e-6, 0.1),
+)
+def test_around_any_region_there_is_a_square(
+    x: float, y: float, width: float, height: float
+) -> None:
+    region = Region(x0=x, y0=y, x1=x + width, y1=y + height)
+    around = cut(PICTURE, square_around(region, *PICTURE.size))
+    assert around.width == around.height
+
+
+def test_a_regions_square_has_its_centre_and_a_margin() -> None:
+    square = square_around(Region(x0=0.2, y0=0.1, x1=0.4, y1=0.7), 100, 100)
+    assert square.side == pytest.approx(60 * MARGIN)
+    assert square.x + square.side / 2 == pytest.approx(30)
+    assert square.y + square.side / 2 == pytest.approx(40)
+
+
+def unit(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.array(values, dtype=np.float32) / np.float32(np.linalg.norm(values))
+
+
+def test_queries_of_every_kind() -> None:
+    text, region = unit(1, 0, 0), unit(0, 1, 0)
+    assert fuse(text, region, "text", 0.3) is text
+    assert fuse(text, region, "region", 0.3) is region
+    assert fuse(text, None, "region", 0.3) is text
+    np.testing.assert_allclose(fuse(text, region, "fused", 0.25), unit(1, 3, 0), atol=1e-6)
+    np.testing.assert_allclose(fuse(text, -text, "fused", 0.5), -text)

@@ -1,0 +1,60 @@
+"""Layers found by patches, in a world where every patch says clearly what it is."""
+
+import pytest
+from painted import BOOTS, JEANS, RED_SHIRT, SUNDRESS, PaintEncoder, outfit, painting
+from PIL import Image
+
+from operators.matching.calibration import Calibration
+from operators.matching.heat import windows
+from operators.matching.segment import PatchSegmenter
+from operators.ports import Located
+from schemas.attributes import Department
+
+KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)
+
+
+async def present(picture: Image.Image) -> dict[Department, Located]:
+    segmenter = PatchSegmenter(PaintEncoder(), KNOWN, Calibration(patch_scale=20))
+    located = await segmenter.locate(picture, tuple(Department))
+    return {department: place for department, place in located.items() if place.confidence >= 0.5}
+
+
+async def test_every_layer_is_found_where_it_is() -> None:
+    found = await present(outfit())
+    assert set(found) == {Department.TOP, Department.BOTTOM, Department.FOOTWEAR}
+    top = found[Department.TOP].region
+    found_box, true_box = (top.x0, top.x1, top.y0, top.y1), (0.25, 0.75, 1 / 6, 0.5)
+    assert found_box == pytest.approx(true_box, abs=0.06)
+
+
+async def test_a_dress_is_not_a_top_and_a_bottom() -> None:
+    found = await present(painting((SUNDRESS, (20, 20, 60, 100)), (BOOTS, (20, 100, 60, 118))))
+    assert set(found) == {Department.DRESS, Department.FOOTWEAR}
+
+
+async def test_a_patch_of_another_garment_does_not_make_a_dress_of_top_and_bottom() -> None:
+    picture = painting(
+        (RED_SHIRT, (20, 20, 60, 60)), (JEANS, (25, 60, 55, 100)), (SUNDRESS, (0, 0, 10, 10))
+    )
+    assert set(await present(picture)) == {Department.TOP, Department.BOTTOM}
+
+
+async def test_only_layers_asked_for_are_told() -> None:
+    segmenter = PatchSegmenter(PaintEncoder(), KNOWN, Calibration(patch_scale=20))
+    found = await segmenter.locate(outfit(), (Department.TOP, Department.WATCH))
+    assert set(found) == {Department.TOP}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (8, 8), (333, 17)])
+async def test_nothing_is_found_where_nothing_is(size: tuple[int, int]) -> None:
+    assert await present(painting(size=size)) == {}
+
+
+@pytest.mark.parametrize("size", [(256, 384), (384, 256), (100, 100), (1, 1000), (1000, 1), (7, 3)])
+def test_windows_cover_the_picture_and_are_few(size: tuple[int, int]) -> None:
+    sizes = windows(*size)
+    assert sum(map(len, sizes)) <= 60
+    corners = [(0.5, 0.5), (size[0] - 0.5, 0.5), (0.5, size[1] - 0.5)]
+    for x, y in [*corners, (size[0] / 2, size[1] / 2)]:
+        for squares in sizes:
+            assert any(s.x <= x <= s.x + s.side and s.y <= y <= s.y + s.side for s in squares)
