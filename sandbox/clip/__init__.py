@@ -1,0 +1,1 @@
+"""A tiny CLIP of the sandbox world: its data, training, evaluation and export."""

@@ -1,0 +1,34 @@
+"""A fashion market's life: a catalog that three vendors tell in packets, and looks to match.
+
+`draw_world` makes one, `open_world` opens one made before. The truth is for the evaluation.
+"""
+
+from sandbox.life.feed_files import write_feed_files
+from sandbox.life.pictures import Progress
+from sandbox.life.truth import (
+    GarmentTruth,
+    LayerTruth,
+    LookTruth,
+    PacketTruth,
+    ProductTruth,
+    Truth,
+    admissible,
+    is_true,
+)
+from sandbox.life.world import World, draw_world, open_world
+
+__all__ = [
+    "GarmentTruth",
+    "LayerTruth",
+    "LookTruth",
+    "PacketTruth",
+    "ProductTruth",
+    "Progress",
+    "Truth",
+    "World",
+    "admissible",
+    "draw_world",
+    "is_true",
+    "open_world",
+    "write_feed_files",
+]

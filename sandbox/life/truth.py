@@ -1,0 +1,160 @@
+"""The truth about a world, written beside it. Flows never read it; the evaluation does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sandbox.world import Garment, same_visible
+from schemas.looks import Look
+
+Fate = Literal["created", "re-embedded", "updated", "deleted", "stale", "unchanged", "held", "dead"]
+"""What should become of a packet; all but ``dead`` are decisions of the catalog flow."""
+
+EMBEDDING_FATES: frozenset[Fate] = frozenset({"created", "re-embedded"})
+
+LayerKind = Literal["exact", "near", "absent"]
+
+
+class _Truth(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GarmentTruth(_Truth):
+    """`sandbox.world.Garment` as a record; of a look's garment, what the look hides is None."""
+
+    department: str
+    type: str
+    colour: str
+    pattern: str
+    second_colour: str | None = None
+    sleeve: str | None = None
+    length: str | None = None
+    neckline: str | None = None
+
+    @classmethod
+    def of(cls, garment: Garment) -> GarmentTruth:
+        return cls(**asdict(garment))
+
+    def garment(self) -> Garment:
+        return Garment(**self.model_dump())
+
+
+class ProductTruth(_Truth):
+    """One item at the end of its life."""
+
+    key: str
+    state: Literal["live", "deleted"]
+    version: int
+    """Of the newest upsert that counts, as the ledger counts: zari's number, else microseconds."""
+    garment: GarmentTruth
+    colour_told: bool
+    """False: the vendor does not say it anywhere, so it can only be guessed."""
+    pattern_told: bool
+    category_told: bool
+    gender: str | None
+    """As the vendor tells it; None: it does not."""
+    brand: str
+    market: str
+    style: str
+    """``vendor:style_id``."""
+    size: str | None
+    """SYSTEM:value; None: one size."""
+    price_minor: int
+    currency: str
+    stock: int | None
+    picture: str
+    """Content of the main picture: equal for two products when their pictures are equal."""
+    picture_file: str
+    """Name of the main picture's file in the world's folder of pictures."""
+
+    @property
+    def live(self) -> bool:
+        return self.state == "live"
+
+    @property
+    def in_stock(self) -> bool:
+        return self.stock != 0
+
+
+class PacketTruth(_Truth):
+    """What should become of one packet; in publishing order."""
+
+    key: str
+    fate: Fate
+    reason: str | None = None
+    """Of a dead packet: in what way it is broken."""
+
+
+class LayerTruth(_Truth):
+    """One garment of a look."""
+
+    kind: LayerKind
+    garment: GarmentTruth
+    """As the look shows it."""
+    box: tuple[float, float, float, float]
+    """x0, y0, x1, y1 of what is seen of it, as fractions of width and height."""
+    products: tuple[str, ...]
+    """Keys of all true products: same visible attributes, live, admitted by the look's filters."""
+
+
+class LookTruth(_Truth):
+    """What a look wears."""
+
+    look_id: str
+    picture_file: str
+    layers: dict[str, LayerTruth]
+    """By department."""
+
+
+class Truth(_Truth):
+    """Everything that is known about a world."""
+
+    seed: int
+    withheld: tuple[str, ...]
+    """Garment types that nobody sells."""
+    products: dict[str, ProductTruth]
+    """All that ever existed, by key."""
+    packets: tuple[PacketTruth, ...]
+    embeddings_at_most: int
+    """One per packet that creates a product or changes its picture."""
+    embeddings_at_least: int
+    """One per different picture among them: two products may share one."""
+    looks: tuple[LookTruth, ...]
+
+    def live(self) -> dict[str, ProductTruth]:
+        """The products that the index has to hold in the end."""
+        return {key: product for key, product in self.products.items() if product.live}
+
+    def fates(self, fate: Fate) -> int:
+        """How many packets end so."""
+        return sum(packet.fate == fate for packet in self.packets)
+
+
+def admissible(product: ProductTruth, look: Look) -> bool:
+    """Whether the look's explicit filters let the product through. Gender unknown: yes."""
+    wanted = look.preferences
+    department = product.garment.department
+    sizes = {name.value: values for name, values in wanted.sizes.items()}.get(department)
+    brands = {name.casefold() for name in wanted.brands}
+    price = wanted.max_price
+    return (
+        product.live
+        and product.in_stock
+        and look.market in (None, product.market)
+        and (look.gender is None or product.gender in (None, "unisex", look.gender.value))
+        and (not brands or product.brand.casefold() in brands)
+        and product.brand.casefold() not in {name.casefold() for name in wanted.excluded_brands}
+        and (sizes is None or product.size in sizes)
+        and (
+            price is None
+            or (product.currency == price.currency and product.price_minor <= price.amount_minor)
+        )
+    )
+
+
+def is_true(product: ProductTruth, seen: Garment) -> bool:
+    """Whether the product has every attribute the look shows of a garment."""
+    return same_visible(seen, product.garment.garment())
