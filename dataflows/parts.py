@@ -1,0 +1,188 @@
+"""The composition root: the one place where clients are built from settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import redis.asyncio
+
+from operators.catalog.apply import CatalogParts
+from operators.catalog.mapping import load_mappings
+from operators.catalog.standardise import Standardiser
+from operators.catalog.taxonomy import Taxonomy
+from operators.images.fetch import PictureFetcher
+from operators.matching.calibration import Calibration
+from operators.matching.parts import MatchParts
+from operators.matching.segment import PatchSegmenter
+from operators.matching.tagger import Tagger
+from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.ports import Claims
+from operators.stores.redis_cache import RedisCache
+from operators.stores.redis_claims import RedisClaims
+from operators.stores.redis_ledger import RedisLedger
+from operators.stores.redis_pipeline import open_redis
+from operators.stores.sqlite_index import SqliteIndex
+from operators.stores.thumbnails import ThumbnailFolder
+from operators.stores.valkey_server import ensure_server
+from operators.streaming.metrics import FlowMetrics
+from schemas.attributes import Department
+from schemas.errors import Misconfigured
+from schemas.settings import Settings
+
+
+class Closable(Protocol):
+    """What has something to finish before the process ends."""
+
+    async def close(self) -> None: ...
+
+
+Part = TypeVar("Part", bound=Closable)
+Observe = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LookParts:
+    """What the look flow is built on."""
+
+    match: MatchParts
+    claims: Claims
+
+
+@contextmanager
+def embedded_services(settings: Settings) -> Iterator[str]:
+    """The Redis URL in force; meanwhile the embedded server runs, if the settings ask for it."""
+    if settings.redis.kind == "url":
+        yield settings.redis.url
+        return
+    server = ensure_server(settings.redis.folder)
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@asynccontextmanager
+async def open_catalog_parts(
+    settings: Settings, metrics: FlowMetrics | None = None
+) -> AsyncIterator[CatalogParts]:
+    """The parts of the catalog flow. Raises Misconfigured when one cannot be had."""
+    async with _Opened(settings, metrics) as opened:
+        encoder = opened.encoder()
+        yield CatalogParts(
+            mappings=load_mappings(settings.catalog.mappings),
+            standardiser=Standardiser(
+                encoder, _taxonomy(settings), settings.catalog.zero_shot_threshold
+            ),
+            pictures=opened.pictures(),
+            encoder=encoder,
+            index=opened.index(encoder),
+            ledger=opened.ledger(),
+            thumbnails=ThumbnailFolder.open(settings.thumbnails),
+        )
+
+
+@asynccontextmanager
+async def open_look_parts(
+    settings: Settings, metrics: FlowMetrics | None = None
+) -> AsyncIterator[LookParts]:
+    """The parts of the look flow. Raises Misconfigured when one cannot be had."""
+    async with _Opened(settings, metrics) as opened:
+        encoder, taxonomy = opened.encoder(), _taxonomy(settings)
+        calibration = Calibration.of_encoder(settings.encoder.model)
+        yield LookParts(
+            match=MatchParts(
+                pictures=opened.pictures(),
+                encoder=encoder,
+                index=opened.index(encoder),
+                ledger=opened.ledger(),
+                segmenter=PatchSegmenter(encoder, list(Department), calibration),
+                tagger=Tagger(encoder, taxonomy),
+                calibration=calibration,
+                thumbnails=ThumbnailFolder.open(settings.thumbnails),
+                settings=settings.matching,
+                cache=opened.cache() if settings.matching.cache_seconds else None,
+            ),
+            claims=opened.claims(),
+        )
+
+
+def _taxonomy(settings: Settings) -> Taxonomy:
+    """The vocabulary; zero-shot answers are limited to what the encoder has been trained on."""
+    labels = Calibration.of_encoder(settings.encoder.model).labels
+    taxonomy = Taxonomy.load()
+    return taxonomy if labels is None else taxonomy.answering_with(labels)
+
+
+class _Opened:
+    """Opens parts one by one, and closes them in the opposite order."""
+
+    def __init__(self, settings: Settings, metrics: FlowMetrics | None) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._stack = AsyncExitStack()
+        self._redis: redis.asyncio.Redis | None = None
+
+    async def __aenter__(self) -> _Opened:
+        await self._stack.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    def encoder(self) -> OpenClipEncoder:
+        def observe(part: str, size: int, waited_seconds: float) -> None:
+            if self._metrics is not None:
+                self._metrics.observe_batches(part)(size, waited_seconds)
+
+        return self._kept(OpenClipEncoder.load(self._settings.encoder, observe))
+
+    def pictures(self) -> PictureFetcher:
+        return self._kept(PictureFetcher(self._settings.images))
+
+    def index(self, encoder: OpenClipEncoder) -> SqliteIndex:
+        index = self._settings.index
+        if index.kind != "sqlite":
+            raise Misconfigured(
+                f"index.kind = {index.kind!r} has no adapter yet; use 'sqlite'", reason="no-adapter"
+            )
+        return self._kept(
+            SqliteIndex.open(
+                index.path,
+                fingerprint=encoder.fingerprint,
+                dimension=encoder.dimension,
+                writes=index.writes,
+                observe=self._observed("index.writes"),
+            )
+        )
+
+    def ledger(self) -> RedisLedger:
+        return self._kept(
+            RedisLedger(self._client(), self._settings.redis.reads, self._observed("ledger"))
+        )
+
+    def cache(self) -> RedisCache:
+        return self._kept(
+            RedisCache(self._client(), self._settings.redis.reads, self._observed("cache"))
+        )
+
+    def claims(self) -> RedisClaims:
+        return self._kept(
+            RedisClaims(self._client(), self._settings.redis.reads, self._observed("claims"))
+        )
+
+    def _client(self) -> redis.asyncio.Redis:
+        if self._redis is None:
+            url = self._stack.enter_context(embedded_services(self._settings))
+            self._redis = open_redis(url)
+            self._stack.push_async_callback(self._redis.aclose)
+        return self._redis
+
+    def _kept(self, part: Part) -> Part:
+        self._stack.push_async_callback(part.close)
+        return part
+
+    def _observed(self, part: str) -> Observe | None:
+        return self._metrics.observe_batches(part) if self._metrics is not None else None

@@ -1,0 +1,103 @@
+"""What one flow runs in: loop thread, gate, metrics, recovery store. Made once per process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from prometheus_client import CollectorRegistry
+
+from operators.streaming.gate import Gate
+from operators.streaming.lane import LaneRuntime
+from operators.streaming.loop_thread import LoopThread
+from operators.streaming.metrics import FlowMetrics, served
+from operators.streaming.recovery import open_store
+from schemas.errors import Misconfigured
+from schemas.settings import FlowSettings, Settings
+
+READ_AHEAD = 8
+"""Windows of items between source and sink: one in work, the others ready, as the engine looks at a
+lane only once in a millisecond. All of them are in each snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRuntime:
+    """Surroundings of a flow, ready to build it in."""
+
+    name: str
+    lane: LaneRuntime
+    metrics: FlowMetrics
+    recovery_folder: Path
+    store_id: str
+    once: bool
+    """End where the source topic ends at the start, instead of waiting for more."""
+
+
+@contextmanager
+def flow_runtime(
+    name: str, flow: FlowSettings, settings: Settings, *, once: bool
+) -> Iterator[FlowRuntime]:
+    """The surroundings of flow ``name``; SIGTERM and SIGINT make it drain and end.
+
+    To be entered in the main thread. Raises Misconfigured when the flow runs already.
+    """
+    recovery_folder = settings.stream.recovery_folder / name
+    gate, metrics = Gate(READ_AHEAD * flow.window), FlowMetrics(CollectorRegistry())
+    metrics.in_flight.labels(name).set_function(lambda: gate.inside)
+    with (
+        _stop_on_signals() as stop,
+        _only_one(name, recovery_folder),
+        served(metrics, flow.metrics_port),
+        LoopThread() as thread,
+    ):
+        yield FlowRuntime(
+            name=name,
+            lane=LaneRuntime(thread, gate, stop),
+            metrics=metrics,
+            recovery_folder=recovery_folder,
+            store_id=open_store(recovery_folder),
+            once=once,
+        )
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def drain(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, drain)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(name: str, recovery_folder: Path) -> Iterator[None]:
+    """Hold the flow's lock: two processes on one recovery store would undo each other's work."""
+    recovery_folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(recovery_folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Misconfigured(
+            f"the {name} flow runs already, with {recovery_folder}: stop it first"
+        ) from None
+    finally:
+        os.close(lock)

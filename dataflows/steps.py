@@ -1,0 +1,140 @@
+"""The steps that every flow has: records through a lane, results and dead letters to topics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import bytewax.operators as op
+import structlog
+from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
+from pydantic import ValidationError
+
+from dataflows.runtime import FlowRuntime
+from operators.streaming.dead_letters import dead_letter
+from operators.streaming.file_sink import FileTopicSink
+from operators.streaming.file_source import FileTopicSource
+from operators.streaming.file_topics import FileTopic
+from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.lane import lane
+from operators.streaming.record_lines import MalformedRecord
+from schemas.base import Event
+from schemas.dead_letters import DeadLetter
+from schemas.errors import InvalidRecord, Misconfigured
+from schemas.records import Record
+from schemas.settings import TopicSettings
+
+log = structlog.get_logger()
+
+Parsed = TypeVar("Parsed", bound=Event)
+Value = TypeVar("Value")
+
+
+def topic(topics: TopicSettings, name: str) -> FileTopic:
+    """The topic ``name``, made if it was not there."""
+    if topics.kind != "file":
+        raise Misconfigured(f"topics of kind {topics.kind!r} are not supported yet: use 'file'")
+    opened = FileTopic(topics.folder, name)
+    opened.create(topics.partitions)
+    return opened
+
+
+def parse(schema: type[Parsed], record: Record) -> Parsed:
+    """The event in ``record``. Raises InvalidRecord."""
+    if isinstance(record, MalformedRecord):
+        raise InvalidRecord(f"not a line of a file topic: {record.problem}", reason="malformed")
+    try:
+        return schema.model_validate_json(record.value)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'record'}: {e['msg']}" for e in error.errors()
+        )
+        raise InvalidRecord(problems, reason="invalid") from error
+    except OverflowError as error:  # a time so early or late that it has no equal in UTC
+        raise InvalidRecord(str(error), reason="invalid") from error
+
+
+def handle_records(
+    flow: Dataflow,
+    source: FileTopic,
+    handle: Callable[[Record], Awaitable[Value]],
+    policy: CallPolicy,
+    runtime: FlowRuntime,
+) -> KeyedStream[Done[Record, Value] | Failed[Record]]:
+    """Call ``handle`` on each record of ``source``, those of one key in order."""
+    latency = runtime.metrics.stage_latency.labels(runtime.name, "record")
+
+    async def timed(record: Record) -> Value:
+        started = time.perf_counter()
+        try:
+            return await handle(record)
+        finally:
+            latency.observe(time.perf_counter() - started)
+
+    records = op.input(
+        "records",
+        flow,
+        FileTopicSource(
+            source,
+            runtime.lane.gate,
+            runtime.lane.stop,
+            once=runtime.once,
+            observe=runtime.metrics.observe_source(source.name),
+        ),
+    )
+    calls = KeyedCalls(timed, lambda record: record.key, policy, runtime.lane.thread.loop)
+    runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
+    return lane("lane", records, calls, runtime.lane)
+
+
+def write_records(
+    step_id: str,
+    outcomes: KeyedStream[Done[Record, Value] | Failed[Record]],
+    to_record: Callable[[Done[Record, Value] | Failed[Record]], Record | None],
+    target: FileTopic,
+    runtime: FlowRuntime,
+) -> None:
+    """Write what ``to_record`` makes of each outcome (None: nothing) to ``target``."""
+    written = runtime.metrics.records_out.labels(target.name)
+
+    def keyed(
+        batch: list[tuple[str, Done[Record, Value] | Failed[Record]]],
+    ) -> list[tuple[str, Record]]:
+        records = [record for _, outcome in batch if (record := to_record(outcome)) is not None]
+        written.inc(len(records))
+        return [(record.key, record) for record in records]
+
+    stream = op.flat_map_batch(step_id, outcomes, keyed)
+    op.output(f"{step_id}-topic", stream, FileTopicSink(target, runtime.store_id))
+
+
+def write_dead_letters(
+    outcomes: KeyedStream[Done[Record, Value] | Failed[Record]],
+    is_dead: Callable[[Failed[Record]], bool],
+    source: FileTopic,
+    topics: TopicSettings,
+    runtime: FlowRuntime,
+) -> None:
+    """Write the failed records that ``is_dead`` picks to the dead-letter topic of ``source``."""
+
+    def to_letter(outcome: Done[Record, Value] | Failed[Record]) -> Record | None:
+        if isinstance(outcome, Done) or not is_dead(outcome):
+            return None
+        record, failed = dead_letter(outcome), outcome.item
+        letter = DeadLetter.from_record(record)
+        runtime.metrics.records_dead.labels(source.name, letter.reason).inc()
+        log.warning(
+            "dead letter",
+            key=failed.key,
+            position=str(failed.position),
+            stage=letter.stage,
+            reason=letter.reason,
+            message=letter.message,
+            exc_info=outcome.error if letter.stage == "unexpected" else None,
+        )
+        return record
+
+    target = topic(topics, topics.dead_letters(source.name))
+    write_records("dead-letters", outcomes, to_letter, target, runtime)
