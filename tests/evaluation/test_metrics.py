@@ -1,0 +1,80 @@
+import math
+
+import pytest
+
+from evaluation.metrics import differences, estimate, hit_at, reciprocal_rank
+from sandbox.world import Garment
+
+SHIRT = Garment("top", "shirt", "red", "striped", "white", sleeve="short sleeve")
+
+
+@pytest.mark.parametrize(
+    ("ranked", "k", "expected"),
+    [(["a", "b"], 1, 0.0), (["a", "b"], 2, 1.0), (["b"], 10, 1.0), ([], 10, 0.0)],
+)
+def test_hit_at(ranked: list[str], k: int, expected: float) -> None:
+    assert hit_at(ranked, {"b", "z"}, k) == expected
+
+
+@pytest.mark.parametrize(
+    ("ranked", "expected"),
+    [(["b"], 1.0), (["a", "c", "b", "z"], 1 / 3), (["a"], 0.0), ([], 0.0)],
+)
+def test_reciprocal_rank_is_that_of_the_first_true_key(ranked: list[str], expected: float) -> None:
+    assert reciprocal_rank(ranked, {"b", "z"}) == expected
+
+
+def test_differences_are_counted_per_attribute() -> None:
+    other_colour = Garment("top", "shirt", "navy", "striped", "white", sleeve="short sleeve")
+    other_sleeve = Garment("top", "shirt", "red", "striped", "white", sleeve="long sleeve")
+    nothing = Garment("top", "sweater", "navy", "solid", neckline="v-neck")
+    assert differences(SHIRT, SHIRT) == 0
+    assert differences(SHIRT, other_colour) == 1
+    assert differences(SHIRT, other_sleeve) == 1
+    assert differences(SHIRT, nothing) == 5
+
+
+def test_what_a_coat_hides_is_not_compared() -> None:
+    under_a_coat = Garment("top", "shirt", "red", "striped", "white", sleeve=None)
+    long_sleeved = Garment("top", "shirt", "red", "striped", "white", sleeve="long sleeve")
+    assert differences(under_a_coat, long_sleeved) == 0
+
+
+def test_the_second_colour_of_a_plain_garment_is_not_compared() -> None:
+    jeans = Garment("bottom", "jeans", "blue", "solid")
+    dotted_trousers = Garment("bottom", "trousers", "blue", "dotted", "white")
+    assert differences(jeans, dotted_trousers) == 2
+
+
+def test_an_estimate_is_the_mean_over_layers() -> None:
+    found = estimate([("one", 1.0), ("one", 0.0), ("one", 1.0), ("two", 1.0)])
+    assert found.value == pytest.approx(3 / 4)
+    assert found.n == 4
+    assert found.low is not None
+    assert found.high is not None
+    # Drawn are two looks with replacement: only "one" (2/3), both (3/4), or only "two" (1).
+    assert found.low == pytest.approx(2 / 3)
+    assert found.high == pytest.approx(1.0)
+
+
+def test_the_interval_of_independent_layers_is_that_of_a_proportion() -> None:
+    found = estimate((str(n), float(n % 5 != 0)) for n in range(500))
+    assert found.value == pytest.approx(0.8)
+    half_width = 1.96 * math.sqrt(0.8 * 0.2 / 500)
+    assert found.low == pytest.approx(0.8 - half_width, abs=0.006)
+    assert found.high == pytest.approx(0.8 + half_width, abs=0.006)
+
+
+def test_layers_that_share_a_look_widen_the_interval() -> None:
+    scores = [float(n % 5 != 0) for n in range(100)]
+    alone = estimate((f"{n}-{copy}", s) for n, s in enumerate(scores) for copy in range(4))
+    shared = estimate((str(n), s) for n, s in enumerate(scores) for _ in range(4))
+    assert alone.value == shared.value
+    assert alone.low is not None
+    assert shared.low is not None
+    assert shared.low < alone.low
+
+
+def test_nothing_measured_has_no_value() -> None:
+    found = estimate([])
+    assert (found.value, found.low, found.high, found.n) == (None, None, None, 0)
