@@ -1,0 +1,49 @@
+"""A drawn world in a temporary folder, its packets on the topic: what the benchmarks start from."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from operators.streaming.file_topics import FileTopic
+from sandbox.life import World, draw_world
+from schemas.records import Record
+from schemas.settings import Settings, load_settings
+
+
+@contextmanager
+def drawn_world(
+    products: int, looks: int, pictured: int | None = None
+) -> Iterator[tuple[World, Settings]]:
+    """The world and settings whose every path is in its folder; removed at the end."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world = draw_world(
+            folder / "world", seed=11, products=products, looks=looks, pictured=pictured
+        )
+        settings = load_settings(
+            topics={"folder": folder / "topics"},
+            stream={"recovery_folder": folder / "recovery"},
+            images={"allowed_roots": [folder / "world"], "http_cache": None},
+            index={"path": folder / "index.sqlite"},
+            redis={"folder": folder / "valkey"},
+            thumbnails={"url": str(folder / "thumbnails")},
+        )
+        publish(settings, settings.topics.updates, world.packet_records())
+        yield world, settings
+
+
+def publish(settings: Settings, name: str, records: Iterator[Record]) -> None:
+    """Put ``records`` on the topic ``name``, made if need be."""
+    topic = FileTopic(settings.topics.folder, name)
+    topic.create(settings.topics.partitions)
+    topic.append(records)
+
+
+def records_of(settings: Settings, name: str) -> Iterator[Record]:
+    """Everything on the topic ``name``."""
+    topic = FileTopic(settings.topics.folder, name)
+    for partition in range(topic.partitions):
+        yield from topic.read(partition)

@@ -1,0 +1,236 @@
+"""The command line: ``looksync COMMAND``.
+
+Each command reads the settings, calls the piece that does the work, and prints what came of it.
+Heavy modules (torch, the engine) are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from operators.streaming.logs import configure
+from schemas.settings import Settings, load_settings
+from services.console import console, reported
+
+app = typer.Typer(
+    name="looksync",
+    help="Makes AI-generated fashion looks shoppable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dlq = typer.Typer(help="Dead letters: what the flows could not use.", no_args_is_help=True)
+schema = typer.Typer(help="The records on the topics.", no_args_is_help=True)
+sandbox = typer.Typer(help="The procedural fashion world.", no_args_is_help=True)
+evaluate = typer.Typer(help="Quality, measured against the truth.", invoke_without_command=True)
+app.add_typer(dlq, name="dlq")
+app.add_typer(schema, name="schema")
+app.add_typer(sandbox, name="sandbox")
+app.add_typer(evaluate, name="eval")
+
+FlowName = Literal["catalog", "looks"]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed draws another world.")]
+Products = Annotated[int, typer.Option(min=20, max=1_000_000)]
+Looks = Annotated[int, typer.Option(min=1, max=1_000_000)]
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with settings; default: looksync.toml, if there is one."),
+    ] = None,
+) -> None:
+    """Read by every command: which settings file to use."""
+    context.obj = config
+
+
+def _settings(context: typer.Context) -> Settings:
+    settings = load_settings(context.find_root().obj)
+    configure(settings.log_format)
+    return settings
+
+
+@app.command()
+def demo(
+    seed: Seed = 7,
+    products: Products = 2000,
+    looks: Looks = 100,
+    folder: Annotated[Path, typer.Option(help="Emptied first.")] = Path("var/demo"),
+) -> None:
+    """Draw a fashion world, stream it through both flows, and measure what came out."""
+    from services.demo import run_demo
+
+    with reported():
+        raise typer.Exit(run_demo(folder, seed=seed, products=products, looks=looks))
+
+
+@app.command()
+def up(context: typer.Context) -> None:
+    """Start the embedded parts and both flows; Ctrl-C stops them all."""
+    from services.stack import run_stack
+
+    with reported():
+        raise typer.Exit(run_stack(_settings(context), config=context.find_root().obj))
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    flow: Annotated[FlowName, typer.Argument()],
+    once: Annotated[
+        bool, typer.Option("--once", help="Process what is there, drain, exit.")
+    ] = False,
+) -> None:
+    """Run one flow until SIGTERM or Ctrl-C, which it drains for."""
+    from dataflows.run import run_flow
+
+    with reported():
+        raise typer.Exit(run_flow(flow, _settings(context), once=once))
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines, Merchant XML or Parquet.")],
+    vendor: Annotated[str, typer.Option(help="Name of a mapping, or a mapping file.")],
+) -> None:
+    """Turn a vendor's file into packets on catalog.updates."""
+    from services.ingest import ingest_file
+
+    with reported():
+        summary = ingest_file(file, vendor, _settings(context))
+        summary.print(console)
+        raise typer.Exit(1 if summary.refused and not summary.sent else 0)
+
+
+@app.command()
+def match(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="A file, or a http(s) URL.")],
+    json: Annotated[bool, typer.Option("--json", help="The event, as on looks.matched.")] = False,
+    market: Annotated[str | None, typer.Option(help="ISO country code: IN, US, JP.")] = None,
+    gender: Annotated[Literal["female", "male", "unisex"] | None, typer.Option()] = None,
+) -> None:
+    """Match one picture with the products in the index."""
+    from services.match import match_picture, print_matches
+
+    with reported():
+        matches = asyncio.run(
+            match_picture(image, _settings(context), market=market, gender=gender)
+        )
+        if json:
+            typer.echo(matches.model_dump_json(indent=2))
+        else:
+            print_matches(matches, console)
+        raise typer.Exit(1 if matches.refused else 0)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Print the settings in force and probe every part."""
+    from services.doctor import examine
+
+    with reported():
+        raise typer.Exit(examine(_settings(context), console))
+
+
+@dlq.command("list")
+def dlq_list(
+    context: typer.Context,
+    topic: Annotated[str | None, typer.Option(help="Source topic; default: all.")] = None,
+) -> None:
+    """Dead letters by topic and reason."""
+    from services.dead_letters import print_letters
+
+    with reported():
+        print_letters(_settings(context), topic, console)
+
+
+@dlq.command("show")
+def dlq_show(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="Source topic, e.g. catalog.updates.")],
+    letter: Annotated[str, typer.Argument(help="partition/offset, as printed by list.")],
+) -> None:
+    """One dead letter: why, and the record's bytes."""
+    from services.dead_letters import print_letter
+
+    with reported():
+        print_letter(_settings(context), topic, letter, console)
+
+
+@dlq.command("replay")
+def dlq_replay(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="Source topic, e.g. catalog.updates.")],
+) -> None:
+    """Put the letters that were not yet replayed back on their topic, each once."""
+    from services.dead_letters import replay
+
+    with reported():
+        console.print(f"{replay(_settings(context), topic)} put back on {topic}")
+
+
+@schema.command("export")
+def schema_export(
+    folder: Annotated[Path, typer.Argument()] = Path("docs/schemas"),
+) -> None:
+    """Write the JSON Schema of every topic's records."""
+    from schemas.export import export
+
+    for path in export(folder):
+        console.print(str(path))
+
+
+@sandbox.command("draw")
+def sandbox_draw(
+    folder: Annotated[Path, typer.Argument()] = Path("var/world"),
+    seed: Seed = 7,
+    products: Products = 2000,
+    looks: Looks = 100,
+) -> None:
+    """Draw a world: pictures, vendors' packets and files, looks, and the truth beside."""
+    from sandbox.life import write_feed_files
+    from services.world import draw
+
+    with reported():
+        world = draw(folder, seed=seed, products=products, looks=looks)
+        console.print(f"drawn into {folder}; the vendors' files, for `looksync ingest`:")
+        for path in write_feed_files(world, folder / "feeds"):
+            console.print(f"  {path}", highlight=False)
+
+
+@evaluate.callback(invoke_without_command=True)
+def evaluate_demo(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Option(help="Where `demo` ran.")] = Path("var/demo"),
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also text only, region only, fused.")
+    ] = False,
+) -> None:
+    """Judge the matches of a demo again; with --ablation compare the kinds of query."""
+    if context.invoked_subcommand:
+        return
+    from services.evaluate import evaluate_folder
+
+    with reported():
+        raise typer.Exit(evaluate_folder(folder, ablation=ablation, console=console))
+
+
+@evaluate.command("coverage")
+def evaluate_coverage(context: typer.Context) -> None:
+    """Per vendor and attribute: given by the vendor, by a rule, by the model, or unknown."""
+    from services.evaluate import print_coverage
+
+    with reported():
+        print_coverage(_settings(context), console)
+
+
+if __name__ == "__main__":
+    app()

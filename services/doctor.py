@@ -1,0 +1,84 @@
+"""``looksync doctor``: the settings in force, and what to do about each part that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.pretty import Pretty
+from rich.table import Table
+
+from operators.catalog.mapping import load_mappings
+from operators.catalog.taxonomy import Taxonomy
+from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
+from operators.streaming.file_topics import FileTopic
+from schemas.errors import LookSyncError, Misconfigured
+from schemas.settings import Settings
+
+
+def examine(settings: Settings, console: Console) -> int:
+    """Print what is in force and probe every part; 0 when all are well, else 1."""
+    console.print(Pretty(settings.model_dump(mode="json"), expand_all=True))
+    table = Table("part", "state", "what was found, or what to do", highlight=False)
+    healthy = True
+    for part, probe in _PROBES.items():
+        try:
+            table.add_row(part, "[green]ok[/]", probe(settings))
+        except LookSyncError as error:
+            healthy = False
+            table.add_row(part, f"[red]{type(error).__name__}[/]", str(error))
+    console.print(table)
+    return 0 if healthy else 1
+
+
+def _topics(settings: Settings) -> str:
+    topics = settings.topics
+    if topics.kind != "file":
+        raise Misconfigured("topics.kind = 'kafka' has no adapter yet; use 'file'")
+    lines = []
+    for name in (topics.updates, topics.changes, topics.looks, topics.matches):
+        if not (topics.folder / name).is_dir():
+            lines.append(f"{name}: not there yet; whoever uses it first makes it")
+            continue
+        ends = FileTopic(topics.folder, name).end_offsets()
+        lines.append(f"{name}: {sum(ends.values()):,} bytes in {len(ends)} partitions")
+    return "\n".join(lines)
+
+
+def _mappings(settings: Settings) -> str:
+    return ", ".join(sorted(load_mappings(settings.catalog.mappings)))
+
+
+def _encoder(settings: Settings) -> str:
+    encoder = OpenClipEncoder.load(settings.encoder)
+    asyncio.run(encoder.close())
+    return f"{encoder.fingerprint}, {encoder.dimension} dimensions"
+
+
+def _redis(settings: Settings) -> str:
+    asyncio.run(probe_redis(settings.redis))
+    redis = settings.redis
+    return f"embedded, in {redis.folder}" if redis.kind == "embedded" else redis.url
+
+
+def _index(settings: Settings) -> str:
+    asyncio.run(probe_index(settings.index))
+    return str(settings.index.path)
+
+
+def _thumbnails(settings: Settings) -> str:
+    asyncio.run(probe_thumbnails(settings.thumbnails))
+    return settings.thumbnails.url
+
+
+_PROBES: dict[str, Callable[[Settings], str]] = {
+    "topics": _topics,
+    "mappings": _mappings,
+    "taxonomy": lambda _: f"{len(Taxonomy.load().categories)} categories",
+    "encoder": _encoder,
+    "redis": _redis,
+    "index": _index,
+    "thumbnails": _thumbnails,
+}

@@ -1,0 +1,127 @@
+"""``looksync eval``: what the flows published, judged against the truth of a drawn world."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dataflows.parts import LookParts, open_look_parts
+from evaluation.catalog_report import catalog_report
+from evaluation.gallery import write_gallery
+from evaluation.look_report import LookReport, look_report
+from evaluation.report import Report
+from evaluation.table import ablation_table, report_table
+from operators.budget import Budget
+from operators.catalog.coverage import coverage, coverage_table
+from operators.matching.match import match_look
+from operators.streaming.file_topics import FileTopic
+from sandbox.life import World, open_world
+from schemas.catalog import LedgerEntry
+from schemas.errors import Misconfigured
+from schemas.looks import Look
+from schemas.records import Record
+from schemas.settings import Settings, load_settings
+
+COUNTS = "counts.json"
+"""Flow -> what it counted while it ran; counters leave no record on any topic."""
+
+
+def write_counts(folder: Path, flow: str, counts: Mapping[str, object]) -> None:
+    """Keep what ``flow`` counted, for later judgements."""
+    path = folder / COUNTS
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps({**known, flow: counts}, indent=1), encoding="utf-8")
+
+
+def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
+    """Judge a demo again. Raises Misconfigured when none has run in ``folder``."""
+    config, report = folder / "looksync.toml", folder / "report.json"
+    if not report.exists():
+        raise Misconfigured(f"{folder} has no finished demo; run `looksync demo` first")
+    settings = load_settings(config)
+    if ablation:
+        asyncio.run(_print_ablation(folder, settings, console))
+        return 0
+    seconds = json.loads(report.read_text(encoding="utf-8"))["seconds"]
+    return judge(folder, settings, console, seconds=seconds)
+
+
+def judge(folder: Path, settings: Settings, console: Console, *, seconds: float) -> int:
+    """Write report.json and gallery.html, print the figures; 0 when every promise was kept."""
+    world = open_world(folder / "world")
+    report = asyncio.run(_report(folder, world, settings, seconds))
+    (folder / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
+    gallery = folder / "gallery.html"
+    write_gallery(gallery, world, report, _records(settings, settings.topics.matches))
+    console.print(report_table(report))
+    console.print(f"gallery  {gallery}\nreport   {folder / 'report.json'}", highlight=False)
+    for failure in report.failures():
+        console.print(f"[bold red]FAILED[/] {failure}", highlight=False)
+    return 1 if report.failures() else 0
+
+
+async def _report(folder: Path, world: World, settings: Settings, seconds: float) -> Report:
+    topics = settings.topics
+    counts: dict[str, Any] = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+    truth = world.truth()
+    async with open_look_parts(settings) as parts:
+        catalog = await catalog_report(
+            truth,
+            parts.match.index,
+            parts.match.ledger,
+            changes=_records(settings, topics.changes),
+            dead_letters=_records(settings, topics.dead_letters(topics.updates)),
+            decisions=counts["catalog"]["decisions"],
+            embeddings=counts["catalog"]["embeddings"],
+        )
+    looks = look_report(
+        truth,
+        _records(settings, topics.matches),
+        _records(settings, topics.dead_letters(topics.looks)),
+    )
+    return Report(world.seed, world.products, seconds, catalog, looks)
+
+
+def _records(settings: Settings, name: str) -> Iterator[Record]:
+    topic = FileTopic(settings.topics.folder, name)
+    for partition in range(topic.partitions):
+        yield from topic.read(partition)
+
+
+async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
+    """The same looks matched with each kind of query, in process and without the cache."""
+    world = open_world(folder / "world")
+    variants: dict[str, LookReport] = {}
+    for queries in ("text", "region", "fused"):
+        matching = settings.matching.model_copy(update={"queries": queries, "cache_seconds": 0.0})
+        variant = settings.model_copy(update={"matching": matching})
+        async with open_look_parts(variant) as parts:
+            matched = await _matched(world, parts, variant)
+        variants[queries] = look_report(world.truth(), matched)
+    console.print(ablation_table(variants))
+
+
+async def _matched(world: World, parts: LookParts, settings: Settings) -> list[Record]:
+    looks = {record.key: record for record in world.look_event_records()}
+    records = []
+    for key, record in looks.items():
+        look = Look.model_validate_json(record.value)
+        budget = Budget.of(settings.stream.looks.deadline_seconds)
+        event = await match_look(look, parts.match, budget)
+        records.append(Record(key, event.model_dump_json().encode()))
+    return records
+
+
+def print_coverage(settings: Settings, console: Console) -> None:
+    """Per vendor and attribute, where the values in the ledger came from."""
+
+    async def entries() -> list[LedgerEntry]:
+        async with open_look_parts(settings) as parts:
+            return [entry async for entry in parts.match.ledger.scan()]
+
+    console.print(coverage_table(coverage(asyncio.run(entries()))), highlight=False)

@@ -1,0 +1,49 @@
+"""The command line as people call it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def looksync(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run ``looksync ARGUMENTS`` in ``cwd`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **ENVIRONMENT, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A finished demo."""
+
+    home: Path
+    exit_code: int
+    printed: str
+
+    @property
+    def folder(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def report(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return found
+
+    def looksync(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """``looksync`` with the demo's settings."""
+        return looksync("--config", self.folder / "looksync.toml", *arguments, cwd=self.home)

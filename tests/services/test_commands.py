@@ -1,0 +1,137 @@
+"""Commands that need no demo, and the errors they tell."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+from command_line import looksync
+
+from operators.streaming.file_topics import FileTopic
+from schemas.catalog import Packet
+
+CSV = (
+    "sku,style_code,item_name,dept_path,rang,design,naap,mrp,daam,stock_qty,photo,brand\n"
+    "A1,A,Laal Tshirt,Mahila > Tshirt,laal,plain,M,Rs. 999,Rs. 899.00,4,file:///tmp/a.jpg,Rua\n"
+    "A2,A,Laal Tshirt,Mahila > Tshirt,laal,plain,L,Rs. 999,muft,4,file:///tmp/a.jpg,Rua\n"
+)
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    told = looksync("--help", cwd=tmp_path).stdout
+    for command in ("demo", "up", "run", "ingest", "match", "dlq", "schema", "sandbox", "eval"):
+        assert command in told
+
+
+def test_ingest_sends_good_rows_and_names_the_bad_ones(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text(CSV)
+    ended = looksync("ingest", "shop.csv", "--vendor", "zari", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 packets sent to catalog.updates, 1 rows refused" in ended.stdout
+    assert "line 3" in ended.stdout
+    topic = FileTopic(tmp_path / "var" / "topics", "catalog.updates")
+    sent = [record for p in range(topic.partitions) for record in topic.read(p)]
+    assert [record.key for record in sent] == ["zari:A1"]
+    assert Packet.model_validate_json(sent[0].value).payload["daam"] == "Rs. 899.00"
+
+
+@pytest.mark.parametrize(
+    ("file", "vendor", "told"),
+    [
+        ("gone.csv", "zari", "gone.csv"),
+        ("shop.pdf", "zari", "unknown kind of file"),
+        ("shop.csv", "nobody", "no mapping for the vendor 'nobody'"),
+        ("shop.csv", "gone.toml", "gone.toml"),
+    ],
+)
+def test_ingest_says_what_is_wrong(tmp_path: Path, file: str, vendor: str, told: str) -> None:
+    (tmp_path / "shop.csv").write_text(CSV)
+    (tmp_path / "shop.pdf").write_text("%PDF")
+    ended = looksync("ingest", file, "--vendor", vendor, cwd=tmp_path)
+    assert ended.returncode != 0
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_exported_schemas_are_valid_json_schema(tmp_path: Path) -> None:
+    assert looksync("schema", "export", "out", cwd=tmp_path).returncode == 0
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files][:2] == [
+        "catalog.changes.v1.json",
+        "catalog.updates.v1.json",
+    ]
+    for file in files:
+        jsonschema.Draft202012Validator.check_schema(json.loads(file.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("toml", "env", "told"),
+    [
+        ("[index]\nkynd = 1", {}, "index.kynd"),
+        ("[index\n", {}, "looksync.toml"),
+        ("", {"LOOKSYNC_STREAM__LOOKS__WINDOW": "none"}, "stream.looks.window"),
+        ("", {"LOOKSYNC_PRESET": "cloud"}, "cloud"),
+        ("", {"LOOKSYNC_CONFIG": "elsewhere.toml"}, "elsewhere.toml"),
+    ],
+)
+def test_wrong_settings_are_named(
+    tmp_path: Path, toml: str, env: dict[str, str], told: str
+) -> None:
+    (tmp_path / "looksync.toml").write_text(toml)
+    ended = looksync("doctor", cwd=tmp_path, **env)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_doctor_finds_the_embedded_preset_well(tmp_path: Path) -> None:
+    ended = looksync("doctor", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stdout
+    assert "catalog.updates: not there yet" in ended.stdout
+
+
+def test_doctor_says_what_the_production_preset_lacks(tmp_path: Path) -> None:
+    ended = looksync("doctor", cwd=tmp_path, LOOKSYNC_PRESET="production", HF_HUB_OFFLINE="1")
+    assert ended.returncode == 1
+    assert "topics.kind" in ended.stdout
+    assert "encoder.model" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_demo_leaves_a_strange_folder_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    ended = looksync("demo", "--folder", "mine", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_up_runs_both_flows_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "services.cli", "up"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as stack:
+        logs = [tmp_path / "var" / "logs" / f"{flow}.log" for flow in ("catalog", "looks")]
+        wait_until(lambda: all(log.exists() and "flow started" in log.read_text() for log in logs))
+        stack.send_signal(signal.SIGINT)
+        printed, _ = stack.communicate(timeout=60)
+    assert stack.returncode == 0, printed
+    assert "catalog exit 0, looks exit 0" in printed
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in listed.stdout
+
+
+def wait_until(holds: object, seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.2)

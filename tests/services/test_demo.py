@@ -1,0 +1,139 @@
+"""The main job from end to end, as a newcomer runs it, and what can be done with its index."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from command_line import Demo, looksync
+from PIL import Image
+
+from operators.streaming.file_topics import FileTopic
+
+REPORT_KEYS = {
+    "catalog": {
+        *("packets", "dead", "stale", "indexed", "index_equals_truth", "embeddings"),
+        "embeddings_for_metadata",
+    },
+    "looks": {"events", "missing", "duplicated", "p50_ms", "p95_ms"},
+    "quality": {
+        *("exact_hit_at_1", "exact_hit_at_10", "exact_mrr", "near_attribute_agreement"),
+        *("absent_abstained", "layer_precision", "layer_recall"),
+    },
+}
+
+
+def test_every_promise_is_kept(demo: Demo) -> None:
+    assert demo.exit_code == 0, demo.printed
+    report = demo.report
+    assert report["catalog"]["index_equals_truth"]
+    assert report["catalog"]["embeddings_for_metadata"] == 0
+    assert report["looks"]["missing"] == report["looks"]["duplicated"] == 0
+
+
+def test_the_report_has_the_promised_keys(demo: Demo) -> None:
+    report = demo.report
+    assert report.keys() >= {"seed", "products", "looks", "seconds"}
+    for part, keys in REPORT_KEYS.items():
+        assert report[part].keys() >= keys
+    assert all(
+        set(figure) == {"value", "low", "high", "n"} for figure in report["quality"].values()
+    )
+
+
+def test_the_gallery_shows_every_look(demo: Demo) -> None:
+    page = (demo.folder / "gallery.html").read_text()
+    assert page.count("look-000") >= 12
+    assert "<script" not in page
+
+
+def test_no_process_of_the_demo_is_left(demo: Demo) -> None:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(demo.home) not in listed.stdout
+
+
+def test_a_look_matched_by_hand_gives_the_streams_answer(demo: Demo) -> None:
+    event = first_event_without_context(demo)
+    picture = demo.folder / "world" / "looks" / f"{event['look_id']}.jpg"
+    ended = demo.looksync("match", picture, "--json", *context_of(event, demo))
+    assert ended.returncode == 0, ended.stderr
+    by_hand = json.loads(ended.stdout)
+    assert shown(by_hand) == shown(event)
+
+
+def test_a_match_is_printed_as_tables(demo: Demo) -> None:
+    picture = next((demo.folder / "world" / "looks").glob("*.jpg"))
+    ended = demo.looksync("match", picture)
+    assert ended.returncode == 0, ended.stderr
+    assert "total" in ended.stdout
+
+
+def test_photographs_of_anything_get_an_answer_or_a_clear_refusal(
+    demo: Demo, tmp_path: Path
+) -> None:
+    pixel, text = tmp_path / "pixel.png", tmp_path / "text.jpg"
+    Image.new("RGB", (1, 1), "red").save(pixel)
+    text.write_text("<html>no picture</html>")
+    for odd, told in ((pixel, ""), (text, "not a picture"), (tmp_path / "gone.jpg", "gone.jpg")):
+        ended = demo.looksync("match", odd)
+        assert ended.returncode in (0, 1)
+        assert "Traceback" not in ended.stderr
+        assert told.lower() in (ended.stdout + ended.stderr).lower()
+
+
+def test_dead_letters_are_listed_shown_and_replayed_once(demo: Demo) -> None:
+    letters = demo.report["catalog"]["dead"]
+    listed = demo.looksync("dlq", "list", "--topic", "catalog.updates")
+    assert f"{letters} dead letters" in listed.stdout
+
+    dead = FileTopic(demo.folder / "topics", "catalog.updates.dlq")
+    record = next(r for p in range(dead.partitions) for r in dead.read(p))
+    letter = f"{record.headers['dlq-partition']}/{record.headers['dlq-offset']}"
+    told = demo.looksync("dlq", "show", "catalog.updates", letter)
+    assert told.returncode == 0, told.stderr
+    assert record.headers["dlq-reason"] in told.stdout
+
+    assert f"{letters} put back" in demo.looksync("dlq", "replay", "catalog.updates").stdout
+    assert "0 put back" in demo.looksync("dlq", "replay", "catalog.updates").stdout
+
+
+def test_coverage_and_judging_again(demo: Demo) -> None:
+    coverage = demo.looksync("eval", "coverage")
+    assert "kisetsu" in coverage.stdout
+    again = looksync("eval", "--folder", demo.folder, cwd=demo.home)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def first_event_without_context(demo: Demo) -> dict[str, object]:
+    """An event of looks.matched whose look had no preferences; it may have market and gender."""
+    matched = FileTopic(demo.folder / "topics", "looks.matched")
+    plain = {
+        json.loads(record.value)["look_id"]
+        for record in looks_of(demo)
+        if not any(json.loads(record.value).get("preferences", {}).values())
+    }
+    events = (json.loads(r.value) for p in range(matched.partitions) for r in matched.read(p))
+    found: dict[str, object] = next(event for event in events if event["look_id"] in plain)
+    return found
+
+
+def looks_of(demo: Demo) -> list:  # type: ignore[type-arg]
+    topic = FileTopic(demo.folder / "topics", "looks.generated")
+    return [record for partition in range(topic.partitions) for record in topic.read(partition)]
+
+
+def context_of(event: dict[str, object], demo: Demo) -> list[str]:
+    look = next(
+        json.loads(record.value) for record in looks_of(demo) if record.key == event["look_id"]
+    )
+    given = (("--market", look.get("market")), ("--gender", look.get("gender")))
+    return [part for name, value in given if value for part in (name, value)]
+
+
+def shown(event: dict) -> dict:  # type: ignore[type-arg]
+    """Layer -> products in their order."""
+    return {
+        layer["layer"]: [product["product"]["key"] for product in layer["products"]]
+        for layer in event["layers"]
+    }
