@@ -33,7 +33,7 @@ demo: $(STAMP)  ## The whole system on a drawn fashion world: SEED=7 PRODUCTS=20
 	$(RUN) -m services.cli demo --seed $(SEED) --products $(PRODUCTS) --looks $(LOOKS)
 
 test: check  ## Checks, then all tests
-	$(RUN) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
+	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff check .

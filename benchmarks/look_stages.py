@@ -1,4 +1,4 @@
-"""Where a look's time goes: median milliseconds per stage, one look at a time and eight at once.
+"""Where a look's time goes: median milliseconds per stage, one look at a time, two and eight.
 
 python -m benchmarks.look_stages [PRODUCTS] [LOOKS]
 """
@@ -17,6 +17,8 @@ from operators.budget import Budget
 from operators.matching.match import match_look
 from schemas.looks import Look, LookMatches
 from schemas.settings import Settings
+
+AT_ONCE = (1, 2, 8)
 
 
 async def matched(
@@ -42,14 +44,14 @@ def main(products: int = 1000, looks: int = 40) -> None:
         wanted = [Look.model_validate_json(r.value) for r in world.look_event_records()]
         matching = settings.matching.model_copy(update={"cache_seconds": 0.0})
         uncached = settings.model_copy(update={"matching": matching})
-        runs = {n: asyncio.run(matched(wanted, uncached, n)) for n in (1, 8)}
+        runs = {n: asyncio.run(matched(wanted, uncached, n)) for n in AT_ONCE}
     stages = runs[1][0][0].timings_ms
-    print(f"{'stage':<12} {'alone':>9} {'8 at once':>9}  (median ms)")
+    print(f"{'at once':<12}" + "".join(f" {n:>9}" for n in AT_ONCE) + "  (median ms)")
     for stage in stages:
         row = [median(event.timings_ms[stage] for event in events) for events, _ in runs.values()]
-        print(f"{stage:<12} {row[0]:>9.1f} {row[1]:>9.1f}")
+        print(f"{stage:<12}" + "".join(f" {median_ms:>9.1f}" for median_ms in row))
     rates = [len(wanted) / seconds for _, seconds in runs.values()]
-    print(f"{'looks/s':<12} {rates[0]:>9.2f} {rates[1]:>9.2f}")
+    print(f"{'looks/s':<12}" + "".join(f" {rate:>9.2f}" for rate in rates))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def _refused(look: Look, error: LookSyncError) -> LookMatches:
         user_id=look.user_id,
         market=look.market,
         refused=error.reason,
+        refused_because=str(error),
         matched_at=datetime.now(UTC),
     )
 

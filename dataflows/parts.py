@@ -92,14 +92,18 @@ async def open_look_parts(
     async with _Opened(settings, metrics) as opened:
         encoder, taxonomy = opened.encoder(), _taxonomy(settings)
         calibration = Calibration.of_encoder(settings.encoder.model)
+        segmenter = PatchSegmenter(encoder, list(Department), calibration)
+        tagger = Tagger(encoder, taxonomy)
+        await segmenter.prepare()
+        await tagger.prepare()
         yield LookParts(
             match=MatchParts(
                 pictures=opened.pictures(),
                 encoder=encoder,
                 index=opened.index(encoder),
                 ledger=opened.ledger(),
-                segmenter=PatchSegmenter(encoder, list(Department), calibration),
-                tagger=Tagger(encoder, taxonomy),
+                segmenter=segmenter,
+                tagger=tagger,
                 calibration=calibration,
                 thumbnails=ThumbnailFolder.open(settings.thumbnails),
                 settings=settings.matching,

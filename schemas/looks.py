@@ -109,7 +109,12 @@ class LookMatches(Event):
     user_id: str | None = None
     market: Market | None = None
     layers: tuple[LayerMatch, ...] = ()
-    refused: str | None = Field(None, description="Why the look could not be matched at all.")
+    refused: str | None = Field(
+        None,
+        description="Code of why the look could not be matched at all, e.g. "
+        '"no-garment-found", "deadline", "too-large".',
+    )
+    refused_because: str | None = Field(None, description="The same in words, for people.")
     degraded: tuple[str, ...] = Field(
         (), description="Parts that failed or were late, as stage:cause, e.g. describe:deadline."
     )

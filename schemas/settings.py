@@ -54,7 +54,9 @@ class FlowSettings(Section):
 
 
 class LookFlowSettings(FlowSettings):
-    window: int = Field(8, ge=1, description="Looks in flight per worker.")
+    window: int = Field(
+        2, ge=1, description="Looks in flight per worker; more than the cores only wait."
+    )
     deadline_seconds: float = Field(5.0, gt=0, description="A look's whole time budget.")
 
 
@@ -192,6 +194,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "embedded": {},
     "production": {
         "topics": {"kind": "kafka"},
+        "stream": {"looks": {"window": 64}},
         "encoder": {"model": "ViT-H-14/laion2b_s32b_b79k"},
         "index": {"kind": "weaviate"},
         "redis": {"kind": "url"},

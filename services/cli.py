@@ -51,7 +51,9 @@ def main(
 
 
 def _settings(context: typer.Context) -> Settings:
-    settings = load_settings(context.find_root().obj)
+    """Asked for before anything heavy is imported: what is wrong with them is told at once."""
+    with reported():
+        settings = load_settings(context.find_root().obj)
     configure(settings.log_format)
     return settings
 
@@ -73,10 +75,11 @@ def demo(
 @app.command()
 def up(context: typer.Context) -> None:
     """Start the embedded parts and both flows; Ctrl-C stops them all."""
+    settings = _settings(context)
     from services.stack import run_stack
 
     with reported():
-        raise typer.Exit(run_stack(_settings(context), config=context.find_root().obj))
+        raise typer.Exit(run_stack(settings, config=context.find_root().obj))
 
 
 @app.command()
@@ -88,10 +91,11 @@ def run(
     ] = False,
 ) -> None:
     """Run one flow until SIGTERM or Ctrl-C, which it drains for."""
+    settings = _settings(context)
     from dataflows.run import run_flow
 
     with reported():
-        raise typer.Exit(run_flow(flow, _settings(context), once=once))
+        raise typer.Exit(run_flow(flow, settings, once=once))
 
 
 @app.command()
@@ -101,10 +105,11 @@ def ingest(
     vendor: Annotated[str, typer.Option(help="Name of a mapping, or a mapping file.")],
 ) -> None:
     """Turn a vendor's file into packets on catalog.updates."""
+    settings = _settings(context)
     from services.ingest import ingest_file
 
     with reported():
-        summary = ingest_file(file, vendor, _settings(context))
+        summary = ingest_file(file, vendor, settings)
         summary.print(console)
         raise typer.Exit(1 if summary.refused and not summary.sent else 0)
 
@@ -118,12 +123,11 @@ def match(
     gender: Annotated[Literal["female", "male", "unisex"] | None, typer.Option()] = None,
 ) -> None:
     """Match one picture with the products in the index."""
+    settings = _settings(context)
     from services.match import match_picture, print_matches
 
     with reported():
-        matches = asyncio.run(
-            match_picture(image, _settings(context), market=market, gender=gender)
-        )
+        matches = asyncio.run(match_picture(image, settings, market=market, gender=gender))
         if json:
             typer.echo(matches.model_dump_json(indent=2))
         else:
@@ -134,10 +138,11 @@ def match(
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Print the settings in force and probe every part."""
+    settings = _settings(context)
     from services.doctor import examine
 
     with reported():
-        raise typer.Exit(examine(_settings(context), console))
+        raise typer.Exit(examine(settings, console))
 
 
 @dlq.command("list")
@@ -146,10 +151,11 @@ def dlq_list(
     topic: Annotated[str | None, typer.Option(help="Source topic; default: all.")] = None,
 ) -> None:
     """Dead letters by topic and reason."""
+    settings = _settings(context)
     from services.dead_letters import print_letters
 
     with reported():
-        print_letters(_settings(context), topic, console)
+        print_letters(settings, topic, console)
 
 
 @dlq.command("show")
@@ -159,10 +165,11 @@ def dlq_show(
     letter: Annotated[str, typer.Argument(help="partition/offset, as printed by list.")],
 ) -> None:
     """One dead letter: why, and the record's bytes."""
+    settings = _settings(context)
     from services.dead_letters import print_letter
 
     with reported():
-        print_letter(_settings(context), topic, letter, console)
+        print_letter(settings, topic, letter, console)
 
 
 @dlq.command("replay")
@@ -171,10 +178,11 @@ def dlq_replay(
     topic: Annotated[str, typer.Argument(help="Source topic, e.g. catalog.updates.")],
 ) -> None:
     """Put the letters that were not yet replayed back on their topic, each once."""
+    settings = _settings(context)
     from services.dead_letters import replay
 
     with reported():
-        console.print(f"{replay(_settings(context), topic)} put back on {topic}")
+        console.print(f"{replay(settings, topic)} put back on {topic}")
 
 
 @schema.command("export")
@@ -226,10 +234,11 @@ def evaluate_demo(
 @evaluate.command("coverage")
 def evaluate_coverage(context: typer.Context) -> None:
     """Per vendor and attribute: given by the vendor, by a rule, by the model, or unknown."""
+    settings = _settings(context)
     from services.evaluate import print_coverage
 
     with reported():
-        print_coverage(_settings(context), console)
+        print_coverage(settings, console)
 
 
 if __name__ == "__main__":

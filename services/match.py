@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dataflows.parts import open_look_parts
@@ -56,7 +57,8 @@ def _reference(image: str, settings: Settings) -> ImageReference:
 def print_matches(matches: LookMatches, console: Console) -> None:
     """A table per layer, and what was left out or went wrong."""
     if matches.refused:
-        console.print(f"[bold red]refused[/]: {matches.refused}", highlight=False)
+        why = f"{matches.refused_because} ({matches.refused})"
+        console.print(f"[bold red]refused[/]: {escape(why)}", highlight=False)
         return
     for layer in matches.layers:
         console.print(f"\n[bold]{layer.layer.value}[/]: {layer.query}", highlight=False)

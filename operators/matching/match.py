@@ -18,7 +18,7 @@ from operators.matching.select import Choice
 from operators.matching.side_by_side import side_by_side
 from operators.matching.vectorize import fuse
 from operators.ports import LayerDescription, Picture
-from schemas.errors import DeadlineExceeded, ImageRefused
+from schemas.errors import DeadlineExceeded, ImageRefused, LookSyncError, Rejected
 from schemas.ids import matched_event_id
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, MatchedProduct
 
@@ -37,17 +37,17 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
         with journal.stage("recall"):
             known = await recall(key, parts)
         if known is not None:
-            return _event(look, parts, journal, known.layers, known.refused, cached=True)
+            return _event(look, parts, journal, known.layers, _nothing(known.layers), cached=True)
         layers = await see(look, pictures, parts, budget, journal)
         matches = await side_by_side(
             match_layer(layer, look, parts, budget, journal) for layer in layers
         )
     except ImageRefused as refused:
-        return _event(look, parts, journal, refused=refused.reason)
-    except DeadlineExceeded:
+        return _event(look, parts, journal, refused=refused)
+    except DeadlineExceeded as late:
         journal.degrade("look", "deadline")
-        return _event(look, parts, journal, refused="deadline")
-    result = _event(look, parts, journal, matches, None if matches else "no-garment-found")
+        return _event(look, parts, journal, refused=late)
+    result = _event(look, parts, journal, matches, _nothing(matches))
     await keep(key, result, parts)
     return result
 
@@ -180,12 +180,19 @@ def _abstention(ranked: Sequence[Ranked], sure: float, threshold: float) -> str 
     return "below-threshold" if sure < threshold else None
 
 
+def _nothing(layers: Sequence[LayerMatch]) -> LookSyncError | None:
+    """The refusal of a look in which no layer was found."""
+    if layers:
+        return None
+    return Rejected("no garment was found in the picture", reason="no-garment-found")
+
+
 def _event(
     look: Look,
     parts: MatchParts,
     journal: Journal,
     layers: Sequence[LayerMatch] = (),
-    refused: str | None = None,
+    refused: LookSyncError | None = None,
     *,
     cached: bool = False,
 ) -> LookMatches:
@@ -198,7 +205,8 @@ def _event(
         user_id=look.user_id,
         market=look.market,
         layers=tuple(layers),
-        refused=refused,
+        refused=refused.reason if refused else None,
+        refused_because=str(refused) if refused else None,
         degraded=tuple(journal.degraded),
         models=models,
         index_generation=parts.index.generation,

@@ -93,6 +93,10 @@ class PatchSegmenter:
             scale=calibration.patch_scale,
         )
 
+    async def prepare(self) -> None:
+        """Encode the classes' prompts, so that no look waits for it."""
+        await self._classes.vectors()
+
     async def locate(self, image: Image, layers: Sequence[Department]) -> dict[Department, Located]:
         heat = await self.heat(image)
         ratio = {"log_ratio": self.one_piece_log_ratio(heat)}

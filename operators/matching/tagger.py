@@ -87,15 +87,14 @@ class Tagger:
         self._patterns = tuple(taxonomy.pattern_prompts())
         self._vectors: OrderedDict[str, Vector] = OrderedDict()
 
+    async def prepare(self) -> None:
+        """Encode the captions that every description begins with, so that no look waits for it."""
+        captions = [c for department in Department for c in self._first(department)]
+        await asyncio.gather(*(self._vector(caption.text()) for caption in captions))
+
     async def describe(self, department: Department, region: Vector) -> LayerDescription:
         """The nearest caption of a garment of ``department``; one encoding per new caption."""
-        categories = tuple(self._taxonomy.category_prompts(department)) or (
-            department.replace("_", " "),
-        )
-        beam = await self._nearest(
-            region,
-            [Caption(category, colour) for category in categories for colour in self._colours],
-        )
+        beam = await self._nearest(region, self._first(department))
         beam = await self._nearest(
             region, [replace(c, pattern=pattern) for c in beam for pattern in self._patterns]
         )
@@ -117,6 +116,12 @@ class Tagger:
         other = replace(caption, category=category)
         vectors = await asyncio.gather(self._vector(caption.text()), self._vector(other.text()))
         return max(0.0, float((vectors[0] - vectors[1]) @ region))
+
+    def _first(self, department: Department) -> list[Caption]:
+        categories = tuple(self._taxonomy.category_prompts(department)) or (
+            department.replace("_", " "),
+        )
+        return [Caption(category, colour) for category in categories for colour in self._colours]
 
     def _with_second_colours(self, caption: Caption) -> list[Caption]:
         if caption.pattern not in PATTERN_NOUNS:

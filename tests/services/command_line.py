@@ -44,6 +44,6 @@ class Demo:
         found: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
         return found
 
-    def looksync(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def looksync(self, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
         """``looksync`` with the demo's settings."""
-        return looksync("--config", self.folder / "looksync.toml", *arguments, cwd=self.home)
+        return looksync("--config", self.folder / "looksync.toml", *arguments, cwd=self.home, **env)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from command_line import Demo, looksync
 from PIL import Image
 
 from operators.streaming.file_topics import FileTopic
+
+Record = dict[str, Any]
 
 REPORT_KEYS = {
     "catalog": {
@@ -53,13 +56,18 @@ def test_no_process_of_the_demo_is_left(demo: Demo) -> None:
     assert str(demo.home) not in listed.stdout
 
 
-def test_a_look_matched_by_hand_gives_the_streams_answer(demo: Demo) -> None:
-    event = first_event_without_context(demo)
-    picture = demo.folder / "world" / "looks" / f"{event['look_id']}.jpg"
-    ended = demo.looksync("match", picture, "--json", *context_of(event, demo))
-    assert ended.returncode == 0, ended.stderr
-    by_hand = json.loads(ended.stdout)
-    assert shown(by_hand) == shown(event)
+def test_looks_matched_by_hand_get_the_streams_answers(demo: Demo) -> None:
+    for event in events_without_preferences(demo)[:2]:
+        picture = demo.folder / "world" / "looks" / f"{event['look_id']}.jpg"
+        look = looks_of(demo)[event["look_id"]]
+        given = [f"--{name}={look[name]}" for name in ("market", "gender") if look[name]]
+        ended = demo.looksync(
+            "match", picture, "--json", *given, LOOKSYNC_MATCHING__CACHE_SECONDS="0"
+        )
+        assert ended.returncode == 0, ended.stderr
+        by_hand = json.loads(ended.stdout)
+        assert not by_hand["cached"]
+        assert shown(by_hand) == shown(event)
 
 
 def test_a_match_is_printed_as_tables(demo: Demo) -> None:
@@ -105,33 +113,28 @@ def test_coverage_and_judging_again(demo: Demo) -> None:
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def first_event_without_context(demo: Demo) -> dict[str, object]:
-    """An event of looks.matched whose look had no preferences; it may have market and gender."""
-    matched = FileTopic(demo.folder / "topics", "looks.matched")
-    plain = {
-        json.loads(record.value)["look_id"]
-        for record in looks_of(demo)
-        if not any(json.loads(record.value).get("preferences", {}).values())
-    }
-    events = (json.loads(r.value) for p in range(matched.partitions) for r in matched.read(p))
-    found: dict[str, object] = next(event for event in events if event["look_id"] in plain)
-    return found
+def events_without_preferences(demo: Demo) -> list[Record]:
+    """Of looks that could be told by hand: no preference, explicit or inferred."""
+    looks, matched = looks_of(demo), FileTopic(demo.folder / "topics", "looks.matched")
+    events = [json.loads(r.value) for p in range(matched.partitions) for r in matched.read(p)]
+    plain = [
+        event
+        for event in events
+        if not any(looks[event["look_id"]]["preferences"].values())
+        and not any(looks[event["look_id"]]["inferred"].values())
+    ]
+    assert plain
+    return plain
 
 
-def looks_of(demo: Demo) -> list:  # type: ignore[type-arg]
+def looks_of(demo: Demo) -> dict[str, Record]:
+    """look_id -> look."""
     topic = FileTopic(demo.folder / "topics", "looks.generated")
-    return [record for partition in range(topic.partitions) for record in topic.read(partition)]
+    records = (record for partition in range(topic.partitions) for record in topic.read(partition))
+    return {record.key: json.loads(record.value) for record in records}
 
 
-def context_of(event: dict[str, object], demo: Demo) -> list[str]:
-    look = next(
-        json.loads(record.value) for record in looks_of(demo) if record.key == event["look_id"]
-    )
-    given = (("--market", look.get("market")), ("--gender", look.get("gender")))
-    return [part for name, value in given if value for part in (name, value)]
-
-
-def shown(event: dict) -> dict:  # type: ignore[type-arg]
+def shown(event: Record) -> dict[str, list[str]]:
     """Layer -> products in their order."""
     return {
         layer["layer"]: [product["product"]["key"] for product in layer["products"]]
