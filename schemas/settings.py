@@ -136,13 +136,19 @@ class CatalogSettings(Section):
 class MatchingSettings(Section):
     queries: Literal["text", "region", "fused"] = "fused"
     text_weight: float = Field(0.35, ge=0, le=1, description="Of the text in the fused vector.")
+    attribute_weight: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Of each attribute that product and description share, in cosine.",
+    )
     products_per_layer: int = Field(10, ge=1, le=100)
     over_fetch: int = Field(4, ge=1, description="Candidates fetched per product wanted.")
     min_products: int = Field(3, ge=0, description="Fewer left: the next step of the ladder.")
     duplicate_similarity: float = Field(0.995, gt=0, le=1, description="Cosine that folds.")
-    layer_threshold: float = Field(0.5, ge=0, le=1, description="A layer is reported above this.")
+    layer_threshold: float = Field(0.25, ge=0, le=1, description="A layer is reported above this.")
     abstain_below: float = Field(
-        0.05,
+        0.03,
         ge=0,
         le=1,
         description="Confidence that the first product is the very item; a near one has about 0.2.",

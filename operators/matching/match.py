@@ -158,7 +158,8 @@ async def _rerank(
     budget: Budget,
     journal: Journal,
 ) -> list[Ranked]:
-    ranked = by_similarity(choices, None if parts.settings.queries == "text" else layer.region)
+    region = None if parts.settings.queries == "text" else layer.region
+    ranked = by_similarity(choices, region, description, parts.settings.attribute_weight)
     if parts.vlm is None or layer.crop is None or not ranked:
         return ranked
     top = parts.settings.products_per_layer

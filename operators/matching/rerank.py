@@ -11,7 +11,13 @@ from PIL.Image import Image
 from operators.budget import Budget
 from operators.matching.journal import Journal
 from operators.matching.select import Choice
-from operators.ports import Thumbnails, Vector, VisionLanguageModel
+from operators.ports import (
+    IndexedAttributes,
+    LayerDescription,
+    Thumbnails,
+    Vector,
+    VisionLanguageModel,
+)
 from schemas.errors import DeadlineExceeded, Unavailable
 
 
@@ -21,21 +27,36 @@ class Ranked:
 
     choice: Choice
     score: float
-    """Higher is better: cosine, or, where the model has judged, its probability."""
+    """Higher is better: cosine and shared attributes, or, where the model has judged, its
+    probability."""
 
 
-def by_similarity(choices: Sequence[Choice], region: Vector | None) -> list[Ranked]:
-    """By cosine with the region; without one, by cosine with the query vector."""
-    ranked = [
-        Ranked(
-            choice,
-            choice.offer.candidate.similarity
-            if region is None
-            else float(region @ choice.offer.candidate.vector),
-        )
-        for choice in choices
-    ]
+def by_similarity(
+    choices: Sequence[Choice],
+    region: Vector | None,
+    description: LayerDescription,
+    attribute_weight: float,
+) -> list[Ranked]:
+    """By cosine with the region (without one, with the query vector), and by the attributes that
+    a product shares with the description, ``attribute_weight`` each.
+
+    Vectors alone take a grey shirt with purple flowers for a purple one with grey flowers; the
+    standardised attributes tell them apart. docs/decisions/044 has the figures.
+    """
+    ranked = []
+    for choice in choices:
+        candidate = choice.offer.candidate
+        cosine = candidate.similarity if region is None else float(region @ candidate.vector)
+        shared = _shared(description, candidate.attributes)
+        ranked.append(Ranked(choice, cosine + attribute_weight * shared))
     return sorted(ranked, key=lambda r: (-r.score, r.choice.offer.candidate.key))
+
+
+def _shared(description: LayerDescription, product: IndexedAttributes) -> float:
+    """How many of category, colour and pattern agree; one that is not known counts a half."""
+    known = {"category": product.category, "colour": product.colour, "pattern": product.pattern}
+    pairs = [(description.attributes.get(name), value) for name, value in known.items()]
+    return sum(0.5 if None in pair else float(pair[0] == pair[1]) for pair in pairs)
 
 
 async def by_model(
