@@ -19,6 +19,7 @@ from operators.matching.parts import MatchParts
 from operators.matching.segment import PatchSegmenter
 from operators.matching.tagger import Tagger
 from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Claims
 from operators.stores.redis_cache import RedisCache
 from operators.stores.redis_claims import RedisClaims
@@ -108,6 +109,7 @@ async def open_look_parts(
                 thumbnails=ThumbnailFolder.open(settings.thumbnails),
                 settings=settings.matching,
                 cache=opened.cache() if settings.matching.cache_seconds else None,
+                vlm=opened.vlm(taxonomy) if settings.vlm.kind != "none" else None,
             ),
             claims=opened.claims(),
         )
@@ -161,6 +163,13 @@ class _Opened:
                 observe=self._observed("index.writes"),
             )
         )
+
+    def vlm(self, taxonomy: Taxonomy) -> OpenAIVisionModel:
+        def repaired(kind: str) -> None:
+            if self._metrics is not None:
+                self._metrics.repaired_answers.labels(kind).inc()
+
+        return self._kept(OpenAIVisionModel(self._settings.vlm, taxonomy, repaired))
 
     def ledger(self) -> RedisLedger:
         return self._kept(

@@ -19,6 +19,7 @@ from operators.budget import Budget
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
 from schemas.looks import ImageReference, Region
+from schemas.settings import RerankMethod
 
 Vector = NDArray[np.float32]
 """Shape (dimension,), float32, Euclidean norm 1."""
@@ -78,7 +79,7 @@ class LayerDescription:
 
 
 class VisionLanguageModel(Protocol):
-    """Describes looks and compares items (issue 2/3 brings the implementations)."""
+    """Describes looks and compares items."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -90,9 +91,14 @@ class VisionLanguageModel(Protocol):
         ...
 
     async def rerank(
-        self, query: str, region: Image, candidates: Sequence[bytes], budget: Budget
+        self,
+        method: RerankMethod,
+        query: str,
+        region: Image,
+        candidates: Sequence[bytes],
+        budget: Budget,
     ) -> list[float | None]:
-        """Probability that each candidate (thumbnail, JPEG bytes) is the region's item.
+        """How well each candidate (thumbnail, JPEG bytes) fits the region or its query, 0..1.
 
         None where the model gave no usable answer. Raises Unavailable or DeadlineExceeded.
         """

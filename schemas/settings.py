@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from schemas.attributes import Department
 from schemas.errors import Misconfigured
 
 _SHIPPED = Path(__file__).resolve().parent.parent
@@ -126,6 +128,39 @@ class ThumbnailSettings(Section):
     max_side: int = Field(336, gt=0)
 
 
+class RerankMethod(StrEnum):
+    """How a vision-language model orders a layer's products."""
+
+    POINTWISE = "pointwise"
+    """One question per product: the same? Scored by the probability of yes."""
+    LIKELIHOOD = "likelihood"
+    """How likely the layer's query is as a description of each product."""
+    LISTWISE = "listwise"
+    """One question for all products: in which order?"""
+
+
+class VlmSettings(Section):
+    """The vision-language model that describes looks and reranks products."""
+
+    kind: Literal["none", "openai"] = Field(
+        "none", description="openai: a server with vLLM's API; none: tagger and similarity do it."
+    )
+    url: str = Field("http://127.0.0.1:8000/v1", description="Up to and including the version.")
+    model: str = Field("Qwen/Qwen3-VL-8B-Instruct", description="As the server calls it.")
+    api_key: SecretStr | None = None
+    prompts: str = Field(
+        "general-1", description="Set of prompts; sandbox-1 for the sandbox model."
+    )
+    longest_description: int = Field(800, ge=32, description="Tokens of a look's description.")
+    concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
+    attempts: int = Field(3, ge=1, description="Per call, as far as the look's budget allows.")
+    hedge_after_ms: float | None = Field(
+        None, gt=0, description="Ask a second time beside a call this slow; null: never."
+    )
+    breaker_failures: int = Field(5, ge=1, description="In a row; then the server is left alone.")
+    breaker_seconds: float = Field(10.0, gt=0, description="Until one call probes it again.")
+
+
 class CatalogSettings(Section):
     mappings: Path = Field(
         _SHIPPED / "operators" / "catalog" / "mappings", description="Folder of vendor TOMLs."
@@ -153,6 +188,12 @@ class MatchingSettings(Section):
         le=1,
         description="Confidence that the first product is the very item; a near one has about 0.2.",
     )
+    rerank: RerankMethod = Field(
+        RerankMethod.LIKELIHOOD, description="With a vision-language model; else by similarity."
+    )
+    rerank_layers: dict[Department, RerankMethod] = Field(
+        default_factory=dict, description="Departments with a method of their own."
+    )
     describe_share: float = Field(0.5, gt=0, le=1, description="Of the budget, for describing.")
     rerank_share: float = Field(0.8, gt=0, le=1, description="Of what is left, for reranking.")
     cache_seconds: float = Field(
@@ -161,6 +202,10 @@ class MatchingSettings(Section):
     claim_seconds: float = Field(
         7 * 86_400.0, gt=0, description="How long a look_id is remembered."
     )
+
+    def rerank_method(self, department: Department) -> RerankMethod:
+        """The layer's own method, or else the general one."""
+        return self.rerank_layers.get(department, self.rerank)
 
 
 class Settings(BaseSettings):
@@ -178,6 +223,7 @@ class Settings(BaseSettings):
     index: IndexSettings = IndexSettings()
     redis: RedisSettings = RedisSettings()
     thumbnails: ThumbnailSettings = ThumbnailSettings()
+    vlm: VlmSettings = VlmSettings()
     catalog: CatalogSettings = CatalogSettings()
     matching: MatchingSettings = MatchingSettings()
     log_format: Literal["console", "json"] = "console"

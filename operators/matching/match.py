@@ -168,6 +168,7 @@ async def _rerank(
         description.query,
         layer.crop,
         parts.vlm,
+        parts.settings.rerank_method(layer.department),
         parts.thumbnails,
         budget.share(parts.settings.rerank_share),
         journal,

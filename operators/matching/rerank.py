@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL.Image import Image
@@ -19,6 +19,7 @@ from operators.ports import (
     VisionLanguageModel,
 )
 from schemas.errors import DeadlineExceeded, Unavailable
+from schemas.settings import RerankMethod
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,14 +65,15 @@ async def by_model(
     query: str,
     crop: Image,
     vlm: VisionLanguageModel,
+    method: RerankMethod,
     thumbnails: Thumbnails,
     budget: Budget,
     journal: Journal,
 ) -> list[Ranked]:
-    """``ranked`` in the order of the model's probabilities that an item is the crop's.
+    """``ranked`` in the order of the model's scores.
 
-    What the model gave no answer for (no thumbnail, no time, no usable token) keeps its order
-    behind those it found more probable than not, and before those it did not.
+    What the model gave no answer for (no thumbnail, no time, no usable token) keeps its place
+    among the others: nothing speaks for moving it up or down. The one at its place tells its score.
     """
     try:
         async with budget.enforced("rerank"):
@@ -82,14 +84,23 @@ async def by_model(
             if not asked:
                 journal.degrade("rerank", "no-thumbnails")
                 return list(ranked)
-            answers = await vlm.rerank(query, crop, [p for p in pictures if p is not None], budget)
+            given = [picture for picture in pictures if picture is not None]
+            answers = await vlm.rerank(method, query, crop, given, budget)
     except (Unavailable, DeadlineExceeded) as error:
         journal.degrade("rerank", error)
         return list(ranked)
-    probability = dict(zip(asked, answers, strict=True))
-    order = sorted(range(len(ranked)), key=lambda n: (-_or_even(probability.get(n)), n))
-    return [Ranked(ranked[n].choice, _or_even(probability.get(n))) for n in order]
+    scores = {n: answer for n, answer in zip(asked, answers, strict=True) if answer is not None}
+    return merged(ranked, scores)
 
 
-def _or_even(probability: float | None) -> float:
-    return 0.5 if probability is None else probability
+def merged(ranked: Sequence[Ranked], scores: Mapping[int, float]) -> list[Ranked]:
+    """``ranked`` with those that have a score (by their index) in its order, best first, and the
+    others where they were."""
+    best_first = iter(sorted(scores, key=lambda n: (-scores[n], n)))
+    order = [next(best_first) if n in scores else n for n in range(len(ranked))]
+    out: list[Ranked] = []
+    last = max(scores.values(), default=0.0)
+    for n in order:
+        last = scores.get(n, last)
+        out.append(Ranked(ranked[n].choice, last))
+    return out

@@ -93,6 +93,12 @@ class FlowMetrics:
             ["degradation"],
             registry=registry,
         )
+        self.repaired_answers = Counter(
+            "looksync_vlm_repaired_answers",
+            "Repairs of a vision-language model's answers; several may befall one answer.",
+            ["kind"],
+            registry=registry,
+        )
         self.refused_looks = Counter(
             "looksync_looks_refused",
             "Looks whose event says that they could not be matched at all.",

@@ -26,7 +26,7 @@ from schemas.errors import DeadlineExceeded, ImageRefused, Unavailable
 from schemas.ids import matched_event_id
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, Preferences
 from schemas.money import Money
-from schemas.settings import MatchingSettings
+from schemas.settings import MatchingSettings, RerankMethod
 
 URL = "https://looks.example/1.jpg"
 KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)
@@ -338,7 +338,12 @@ class ScriptedModel:
         return self._described or {}
 
     async def rerank(
-        self, query: str, region: Image, candidates: Sequence[bytes], budget: Budget
+        self,
+        method: RerankMethod,
+        query: str,
+        region: Image,
+        candidates: Sequence[bytes],
+        budget: Budget,
     ) -> list[float | None]:
         if self._answers is None:
             await asyncio.sleep(60)

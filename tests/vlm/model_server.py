@@ -1,0 +1,92 @@
+"""A double of a vLLM server on 127.0.0.1 that answers, or fails, as told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Body = dict[str, Any]
+Answer = Callable[["Exchange"], None]
+
+
+class Exchange:
+    """One request, and the ways to answer it."""
+
+    def __init__(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
+        self._handler = handler
+        self.body = body
+
+    def send(self, value: Any, status: int = 200, **headers: str) -> None:
+        """A whole JSON answer."""
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self._handler.send_response(status)
+        self._handler.send_header("Content-Length", str(len(data)))
+        for name, text in headers.items():
+            self._handler.send_header(name.replace("_", "-"), text)
+        self._handler.end_headers()
+        self._handler.wfile.write(data)
+
+    def say(self, text: str) -> None:
+        """A chat completion."""
+        self.send({"choices": [{"message": {"role": "assistant", "content": text}}]})
+
+    def hang_up(self) -> None:
+        """A promise of more than is sent, then the end of the connection."""
+        self._handler.send_response(200)
+        self._handler.send_header("Content-Length", "1000")
+        self._handler.end_headers()
+        self._handler.wfile.write(b'{"choices": [')
+        self._handler.close_connection = True
+
+
+class ModelServer:
+    """Where it listens, what it was asked, and how it answers from now on."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.asked: list[Body] = []
+        self.answer: Answer = lambda exchange: exchange.say("{}")
+
+
+@contextmanager
+def model_server() -> Iterator[ModelServer]:
+    """Runs until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            server.asked.append(body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # the client did not wait
+                server.answer(Exchange(self, body))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            del format, args
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    server = ModelServer(f"http://127.0.0.1:{http.server_port}/v1")
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def slowly(seconds: float, answer: Answer) -> Answer:
+    """``answer``, after a while."""
+
+    def wait(exchange: Exchange) -> None:
+        time.sleep(seconds)
+        answer(exchange)
+
+    return wait
