@@ -12,6 +12,7 @@ from rich.table import Table
 from operators.catalog.mapping import load_mappings
 from operators.catalog.taxonomy import Taxonomy
 from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
 from operators.streaming.file_topics import FileTopic
 from schemas.errors import LookSyncError, Misconfigured
@@ -68,6 +69,13 @@ def _index(settings: Settings) -> str:
     return str(settings.index.path)
 
 
+def _vlm(settings: Settings) -> str:
+    if settings.vlm.kind == "none":
+        return "none: the tagger describes, similarity ranks"
+    asyncio.run(probe_vlm(settings.vlm))
+    return f"{settings.vlm.model} at {settings.vlm.url}, prompts {settings.vlm.prompts}"
+
+
 def _thumbnails(settings: Settings) -> str:
     asyncio.run(probe_thumbnails(settings.thumbnails))
     return settings.thumbnails.url
@@ -78,6 +86,7 @@ _PROBES: dict[str, Callable[[Settings], str]] = {
     "mappings": _mappings,
     "taxonomy": lambda _: f"{len(Taxonomy.load().categories)} categories",
     "encoder": _encoder,
+    "vlm": _vlm,
     "redis": _redis,
     "index": _index,
     "thumbnails": _thumbnails,
