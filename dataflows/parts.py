@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import redis.asyncio
 
@@ -32,6 +32,9 @@ from operators.streaming.metrics import FlowMetrics
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from operators.models.vlm.embedded import EmbeddedVisionModel
 
 
 class Closable(Protocol):
@@ -164,11 +167,16 @@ class _Opened:
             )
         )
 
-    def vlm(self, taxonomy: Taxonomy) -> OpenAIVisionModel:
+    def vlm(self, taxonomy: Taxonomy) -> OpenAIVisionModel | EmbeddedVisionModel:
         def repaired(kind: str) -> None:
             if self._metrics is not None:
                 self._metrics.repaired_answers.labels(kind).inc()
 
+        if self._settings.vlm.kind == "embedded":
+            # Not at the top: transformers' model classes take seconds to load.
+            from operators.models.vlm.embedded import EmbeddedVisionModel
+
+            return self._kept(EmbeddedVisionModel.load(self._settings.vlm, taxonomy, repaired))
         return self._kept(OpenAIVisionModel(self._settings.vlm, taxonomy, repaired))
 
     def ledger(self) -> RedisLedger:

@@ -142,11 +142,15 @@ class RerankMethod(StrEnum):
 class VlmSettings(Section):
     """The vision-language model that describes looks and reranks products."""
 
-    kind: Literal["none", "openai"] = Field(
-        "none", description="openai: a server with vLLM's API; none: tagger and similarity do it."
+    kind: Literal["none", "embedded", "openai"] = Field(
+        "none",
+        description="openai: a server with vLLM's API; embedded: a folder's model in this "
+        "process; none: tagger and similarity do it.",
     )
     url: str = Field("http://127.0.0.1:8000/v1", description="Up to and including the version.")
-    model: str = Field("Qwen/Qwen3-VL-8B-Instruct", description="As the server calls it.")
+    model: str = Field(
+        "Qwen/Qwen3-VL-8B-Instruct", description="As the server calls it; embedded: its folder."
+    )
     api_key: SecretStr | None = None
     prompts: str = Field(
         "general-1", description="Set of prompts; sandbox-1 for the sandbox model."
@@ -154,6 +158,7 @@ class VlmSettings(Section):
     longest_description: int = Field(800, ge=32, description="Tokens of a look's description.")
     concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
     attempts: int = Field(3, ge=1, description="Per call, as far as the look's budget allows.")
+    batches: BatchSettings = Field(BatchSettings(max_size=16), description="Of the embedded model.")
     hedge_after_ms: float | None = Field(
         None, gt=0, description="Ask a second time beside a call this slow; null: never."
     )

@@ -12,6 +12,7 @@ from rich.table import Table
 from operators.catalog.mapping import load_mappings
 from operators.catalog.taxonomy import Taxonomy
 from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
 from operators.streaming.file_topics import FileTopic
@@ -72,6 +73,10 @@ def _index(settings: Settings) -> str:
 def _vlm(settings: Settings) -> str:
     if settings.vlm.kind == "none":
         return "none: the tagger describes, similarity ranks"
+    if settings.vlm.kind == "embedded":
+        model = EmbeddedVisionModel.load(settings.vlm, Taxonomy.load(), lambda kind: None)
+        asyncio.run(model.close())
+        return model.fingerprint
     asyncio.run(probe_vlm(settings.vlm))
     return f"{settings.vlm.model} at {settings.vlm.url}, prompts {settings.vlm.prompts}"
 
