@@ -129,14 +129,23 @@ class ThumbnailSettings(Section):
 
 
 class RerankMethod(StrEnum):
-    """How a vision-language model orders a layer's products."""
+    """What orders a layer's products."""
 
+    NONE = "none"
+    """Retrieval: the similarity with the query vector."""
+    SIMILARITY = "similarity"
+    """The similarity with the layer's region, and the attributes shared."""
     POINTWISE = "pointwise"
     """One question per product: the same? Scored by the probability of yes."""
     LIKELIHOOD = "likelihood"
     """How likely the layer's query is as a description of each product."""
     LISTWISE = "listwise"
     """One question for all products: in which order?"""
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a vision-language model judges."""
+        return self not in (RerankMethod.NONE, RerankMethod.SIMILARITY)
 
 
 class VlmSettings(Section):
@@ -194,7 +203,8 @@ class MatchingSettings(Section):
         description="Confidence that the first product is the very item; a near one has about 0.2.",
     )
     rerank: RerankMethod = Field(
-        RerankMethod.LIKELIHOOD, description="With a vision-language model; else by similarity."
+        RerankMethod.LIKELIHOOD,
+        description="Without a vision-language model, its methods are by similarity.",
     )
     rerank_layers: dict[Department, RerankMethod] = Field(
         default_factory=dict, description="Departments with a method of their own."

@@ -25,7 +25,7 @@ from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured
 from schemas.looks import Look
 from schemas.records import Record
-from schemas.settings import Settings, load_settings
+from schemas.settings import RerankMethod, Settings, load_settings
 
 COUNTS = "counts.json"
 """Flow -> what it counted while it ran; counters leave no record on any topic."""
@@ -94,16 +94,24 @@ def _records(settings: Settings, name: str) -> Iterator[Record]:
 
 
 async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
-    """The same looks matched with each kind of query, in process and without the cache."""
+    """The same looks matched with each kind of query (with a vision-language model: each way to
+    rerank), in process and without the cache."""
     world = open_world(folder / "world")
     variants: dict[str, LookReport] = {}
-    for queries in ("text", "region", "fused"):
-        matching = settings.matching.model_copy(update={"queries": queries, "cache_seconds": 0.0})
+    for name, changed in _variants(settings).items():
+        matching = settings.matching.model_copy(update={**changed, "cache_seconds": 0.0})
         variant = settings.model_copy(update={"matching": matching})
         async with open_look_parts(variant) as parts:
             matched = await _matched(world, parts, variant)
-        variants[queries] = look_report(world.truth(), matched)
+        variants[name] = look_report(world.truth(), matched)
     console.print(ablation_table(variants))
+
+
+def _variants(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Name -> changed matching settings."""
+    if settings.vlm.kind == "none":
+        return {queries: {"queries": queries} for queries in ("text", "region", "fused")}
+    return {method.value: {"rerank": method} for method in RerankMethod}
 
 
 async def _matched(world: World, parts: LookParts, settings: Settings) -> list[Record]:

@@ -13,7 +13,7 @@ from operators.matching.journal import Journal
 from operators.matching.layers import Layer, see
 from operators.matching.parts import MatchParts
 from operators.matching.recall import cache_key, keep, product_of, recall
-from operators.matching.rerank import Ranked, by_model, by_similarity
+from operators.matching.rerank import Ranked, by_model, by_retrieval, by_similarity
 from operators.matching.select import Choice
 from operators.matching.side_by_side import side_by_side
 from operators.matching.vectorize import fuse
@@ -21,6 +21,7 @@ from operators.ports import LayerDescription, Picture
 from schemas.errors import DeadlineExceeded, ImageRefused, LookSyncError, Rejected
 from schemas.ids import matched_event_id
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, MatchedProduct
+from schemas.settings import RerankMethod
 
 
 async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatches:
@@ -158,9 +159,12 @@ async def _rerank(
     budget: Budget,
     journal: Journal,
 ) -> list[Ranked]:
+    method = parts.settings.rerank_method(layer.department)
+    if method is RerankMethod.NONE:
+        return by_retrieval(choices)
     region = None if parts.settings.queries == "text" else layer.region
     ranked = by_similarity(choices, region, description, parts.settings.attribute_weight)
-    if parts.vlm is None or layer.crop is None or not ranked:
+    if not method.asks_model or parts.vlm is None or layer.crop is None or not ranked:
         return ranked
     top = parts.settings.products_per_layer
     judged = await by_model(
@@ -168,7 +172,7 @@ async def _rerank(
         description.query,
         layer.crop,
         parts.vlm,
-        parts.settings.rerank_method(layer.department),
+        method,
         parts.thumbnails,
         budget.share(parts.settings.rerank_share),
         journal,

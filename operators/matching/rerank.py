@@ -32,6 +32,12 @@ class Ranked:
     probability."""
 
 
+def by_retrieval(choices: Sequence[Choice]) -> list[Ranked]:
+    """By cosine with the query vector."""
+    ranked = [Ranked(choice, choice.offer.candidate.similarity) for choice in choices]
+    return sorted(ranked, key=lambda r: (-r.score, r.choice.offer.candidate.key))
+
+
 def by_similarity(
     choices: Sequence[Choice],
     region: Vector | None,

@@ -391,6 +391,28 @@ async def test_without_the_language_model_the_tagger_describes_and_similarity_ra
     assert keys(layer(event, Department.TOP))[0] == "a:shirt"
 
 
+@pytest.mark.parametrize("method", [RerankMethod.NONE, RerankMethod.SIMILARITY])
+async def test_a_model_that_is_not_to_judge_is_not_asked(
+    parts: MatchParts, method: RerankMethod
+) -> None:
+    vlm = ScriptedModel(TOP_ONLY, AssertionError("asked"))
+    for key in ("a:shirt", "a:blouse", "a:t-shirt"):
+        await parts.thumbnails.put(key, painting(size=(20, 20)))
+    settings = lenient(parts).model_copy(update={"rerank": method})
+    event = await match(look(), replace(parts, vlm=vlm, settings=settings))
+    assert event.degraded == ()
+    assert sorted(keys(event.layers[0])) == ["a:blouse", "a:shirt", "a:t-shirt"]
+
+
+async def test_a_layer_may_have_a_method_of_its_own(parts: MatchParts) -> None:
+    vlm = ScriptedModel(TOP_ONLY, AssertionError("asked"))
+    await parts.thumbnails.put("a:shirt", painting(size=(20, 20)))
+    own = {"rerank_layers": {Department.TOP: RerankMethod.SIMILARITY}}
+    settings = lenient(parts).model_copy(update=own)
+    event = await match(look(), replace(parts, vlm=vlm, settings=settings))
+    assert event.degraded == ()
+
+
 async def test_a_layer_the_picture_does_not_show_is_searched_by_its_text(
     parts: MatchParts,
 ) -> None:

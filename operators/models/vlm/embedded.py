@@ -142,6 +142,8 @@ class EmbeddedVisionModel:
                     text = self._prompts.likelihood
                     asked = [_Question((one,), text, query) for one in shown]
                     return list(await asyncio.gather(*map(self._likelihoods.submit, asked)))
+                case _:
+                    raise ValueError(f"a model does not judge by {method}")
 
     def _batched(
         self, compute: Callable[[Sequence[Item]], list[Result]]

@@ -101,6 +101,8 @@ class OpenAIVisionModel:
                 return await _each(
                     [self._likelihood(candidate, query, budget) for candidate in candidates]
                 )
+            case _:
+                raise ValueError(f"a model does not judge by {method}")
 
     async def _same(
         self, region: bytes, candidate: bytes, query: str, budget: Budget
