@@ -13,11 +13,12 @@ from sandbox.vlm.batches import Batch
 from sandbox.vlm.conversations import Turn
 from sandbox.vlm.forward import Language, Seen, look_at
 from sandbox.vlm.heads import DepartmentHead, PatchHead, cover
-from sandbox.world import COLOURS, PATTERNS
+from sandbox.world import COLOURS, PATTERNS, TYPES
 
-_HARD = re.compile(r"\b(" + "|".join(sorted({*COLOURS, *PATTERNS})) + r")\b")
+_WORDS = sorted({*COLOURS, *PATTERNS, *TYPES}, key=len, reverse=True)
+_HARD = re.compile(r"\b(" + "|".join(_WORDS) + r")\b")
 _HARD_WEIGHT = 3.0
-"""Colours and patterns are a few tokens of an answer whose frame is learned in a minute."""
+"""Types, colours and patterns are a few tokens of an answer whose frame is learned in a minute."""
 _HEADS_WEIGHT, _LANGUAGE_WEIGHT = 0.3, 3.0
 
 
