@@ -16,7 +16,7 @@ import time
 from benchmarks.drawn_world import drawn_world, records_of
 from dataflows.run import run_flow
 from operators.images.fetch import PictureFetcher
-from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.load_encoder import load_encoder
 from schemas.catalog import Decision, ProductChange
 from schemas.looks import ImageReference
 from schemas.settings import Settings
@@ -24,7 +24,7 @@ from schemas.settings import Settings
 
 async def bare_rate(urls: list[str], settings: Settings) -> float:
     """Pictures per second."""
-    encoder, pictures = OpenClipEncoder.load(settings.encoder), PictureFetcher(settings.images)
+    encoder, pictures = load_encoder(settings.encoder), PictureFetcher(settings.images)
     batch = settings.encoder.images.max_size
 
     async def embed(url: str) -> None:

@@ -17,7 +17,7 @@ from PIL.Image import Image
 from evaluation.calibrate import PATCH_SCALE, draw_looks, fit_layers
 from operators.matching.calibration import Calibration
 from operators.matching.segment import PatchSegmenter
-from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.load_encoder import load_encoder
 from operators.ports import ImageTextEncoder, Located, Vector
 from sandbox.world import DEPARTMENTS, Box, DrawnLook
 from schemas.attributes import Department
@@ -108,7 +108,7 @@ async def main() -> None:
     parser.add_argument("--model", default=EncoderSettings().model)
     parser.add_argument("--looks", type=int, default=100)
     asked = parser.parse_args()
-    encoder = OpenClipEncoder.load(EncoderSettings(model=asked.model))
+    encoder = load_encoder(EncoderSettings(model=asked.model))
     fitted, tested = draw_looks(101, asked.looks), draw_looks(2001, asked.looks)
     await measure("patch tokens", encoder, fitted, tested)
     await measure("windows", WindowReader(encoder), fitted, tested)

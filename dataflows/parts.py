@@ -18,7 +18,8 @@ from operators.matching.calibration import Calibration
 from operators.matching.parts import MatchParts
 from operators.matching.segment import PatchSegmenter
 from operators.matching.tagger import Tagger
-from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.batching_encoder import BatchingEncoder
+from operators.models.load_encoder import load_encoder
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Claims
 from operators.stores.redis_cache import RedisCache
@@ -141,17 +142,17 @@ class _Opened:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    def encoder(self) -> OpenClipEncoder:
+    def encoder(self) -> BatchingEncoder:
         def observe(part: str, size: int, waited_seconds: float) -> None:
             if self._metrics is not None:
                 self._metrics.observe_batches(part)(size, waited_seconds)
 
-        return self._kept(OpenClipEncoder.load(self._settings.encoder, observe))
+        return self._kept(load_encoder(self._settings.encoder, observe))
 
     def pictures(self) -> PictureFetcher:
         return self._kept(PictureFetcher(self._settings.images))
 
-    def index(self, encoder: OpenClipEncoder) -> SqliteIndex:
+    def index(self, encoder: BatchingEncoder) -> SqliteIndex:
         index = self._settings.index
         if index.kind != "sqlite":
             raise Misconfigured(

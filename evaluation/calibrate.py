@@ -30,7 +30,7 @@ from operators.matching.match import rank_layer
 from operators.matching.parts import MatchParts
 from operators.matching.segment import ONE_PIECE, PatchSegmenter
 from operators.matching.tagger import Tagger
-from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.load_encoder import load_encoder
 from operators.ports import ImageTextEncoder
 from operators.stores.sqlite_index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
@@ -67,7 +67,7 @@ async def calibrate(
 ) -> tuple[Calibration, list[Judged]]:
     """Layers first, since what is not found is not judged; then sameness."""
     labels = (*TYPES, *COLOURS, *PATTERNS)
-    encoder = OpenClipEncoder.load(EncoderSettings(model=model))
+    encoder = load_encoder(EncoderSettings(model=model))
     departments = tuple(Department(name) for name in DEPARTMENTS)
     calibration = Calibration(labels=labels, departments=departments, patch_scale=PATCH_SCALE)
     drawn = [look for seed in seeds for look in draw_looks(seed, looks)]

@@ -56,6 +56,12 @@ class ImageTextEncoder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    @property
+    def reads_text(self) -> bool:
+        """False: pictures only, so a layer's region is its query; encode_text then raises
+        Misconfigured."""
+        ...
+
     async def encode_image(self, image: Image) -> Vector: ...
 
     async def encode_text(self, text: str) -> Vector: ...
@@ -259,3 +265,25 @@ class Thumbnails(Protocol):
     async def get(self, key: str) -> bytes | None: ...
 
     async def delete(self, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A layer cut out of a picture."""
+
+    region: Region
+    """Around the mask."""
+    mask: NDArray[np.bool_]
+    """Shape (height, width) of the picture; True where the layer is. Never empty."""
+    confidence: float
+    """0..1, that the mask is right; 0 where it is only the region's rectangle."""
+
+
+class QuerySegmenter(Protocol):
+    """Cuts layers out of a picture by their queries: the fallback of reranking."""
+
+    async def segment(
+        self, image: Image, queries: Mapping[Department, str]
+    ) -> dict[Department, Segment]:
+        """The segment of each query that is found; what is not found is left out."""
+        ...

@@ -98,7 +98,8 @@ class BatchSettings(Section):
 class EncoderSettings(Section):
     model: str = Field(
         f"local-dir:{_SHIPPED / 'sandbox' / 'weights' / 'clip'}",
-        description="open_clip name: local-dir:FOLDER, hf-hub:NAME, or ARCHITECTURE/PRETRAINED.",
+        description="A name of `looksync models list`, local-dir:FOLDER, hf-hub:NAME (open_clip), "
+        "transformers:NAME, or open_clip's ARCHITECTURE/PRETRAINED.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: int | None = Field(None, ge=1, description="torch threads on CPU; None: torch's own.")

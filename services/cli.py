@@ -27,7 +27,9 @@ dlq = typer.Typer(help="Dead letters: what the flows could not use.", no_args_is
 schema = typer.Typer(help="The records on the topics.", no_args_is_help=True)
 sandbox = typer.Typer(help="The procedural fashion world.", no_args_is_help=True)
 evaluate = typer.Typer(help="Quality, measured against the truth.", invoke_without_command=True)
+models = typer.Typer(help="Image-text encoders known by name.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
+app.add_typer(models, name="models")
 app.add_typer(schema, name="schema")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(evaluate, name="eval")
@@ -183,6 +185,26 @@ def dlq_replay(
 
     with reported():
         console.print(f"{replay(settings, topic)} put back on {topic}")
+
+
+@models.command("list")
+def models_list() -> None:
+    """The encoders that `encoder.model` can name."""
+    from services.models import print_encoders
+
+    print_encoders(console)
+
+
+@models.command("fetch")
+def models_fetch(
+    name: Annotated[str, typer.Argument(help="As printed by list.")],
+    folder: Annotated[Path | None, typer.Option(help="Where to; default: var/models/NAME.")] = None,
+) -> None:
+    """Download a model into a folder, verify its files and load it."""
+    from services.models import fetch_model
+
+    with reported():
+        fetch_model(name, folder, console)
 
 
 @schema.command("export")

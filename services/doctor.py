@@ -11,7 +11,7 @@ from rich.table import Table
 
 from operators.catalog.mapping import load_mappings
 from operators.catalog.taxonomy import Taxonomy
-from operators.models.open_clip_encoder import OpenClipEncoder
+from operators.models.load_encoder import load_encoder
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
@@ -54,7 +54,7 @@ def _mappings(settings: Settings) -> str:
 
 
 def _encoder(settings: Settings) -> str:
-    encoder = OpenClipEncoder.load(settings.encoder)
+    encoder = load_encoder(settings.encoder)
     asyncio.run(encoder.close())
     return f"{encoder.fingerprint}, {encoder.dimension} dimensions"
 

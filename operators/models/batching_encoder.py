@@ -1,0 +1,211 @@
+"""One batching front for every image-text model: threads, batches, precision, fingerprint."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from operators.models.placement import Placement
+from operators.models.towers import Towers
+from operators.ports import Vector
+from operators.streaming.batcher import MicroBatcher
+from schemas.settings import BatchSettings, EncoderSettings
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Array = NDArray[np.float32]
+
+BatchObserver = Callable[[str, int, float], None]
+"""Told of each batch: "encoder.images", "encoder.texts" or "encoder.patches"; its size; how long
+its first item waited, in seconds."""
+
+TOKENS_PER_CALL = 2048
+"""Of texts in one call of the model, padding included. Texts go in by length, so that a long one
+does not make all the others long; a whole batch of queries (64 of 10 to 20 tokens) fits."""
+
+
+class BatchingEncoder:
+    """Implements :class:`operators.ports.ImageTextEncoder` on any :class:`Towers`.
+
+    Pictures are prepared and texts tokenised in threads of their own and the model runs in
+    another, so that the next batch is made ready while this one computes; concurrent calls share
+    batches, whatever lane they come from. Call from one event loop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        towers: Towers,
+        settings: EncoderSettings,
+        observe: BatchObserver | None = None,
+    ) -> None:
+        """``towers`` with weights in float32."""
+        self._placement = Placement.choose(settings.device)
+        self._towers = towers
+        self._preparation = ThreadPoolExecutor(
+            self._placement.preparation_threads, "encoder-prepare"
+        )
+        self._computation = ThreadPoolExecutor(
+            1, "encoder-model", initializer=_use_threads, initargs=(settings.threads,)
+        )
+        towers.model.eval()
+        self._dimension: int = self._computation.submit(_dimension, towers).result()
+        # Taken before the weights change precision: an index is the same on every machine.
+        self._fingerprint = _fingerprint(name, towers, self._dimension)
+        towers.model.to(self._placement.device, self._placement.dtype)
+
+        def batcher(
+            what: str,
+            embed: Callable[[Sequence[torch.Tensor]], list[Result]],
+            limits: BatchSettings,
+        ) -> MicroBatcher[torch.Tensor, Result]:
+            process: Callable[[Sequence[torch.Tensor]], Awaitable[Sequence[Result]]]
+            process = self._in_model_thread(embed)
+            return MicroBatcher(
+                process,
+                max_size=limits.max_size,
+                max_wait_ms=limits.max_wait_ms,
+                observe=None if observe is None else _labelled(observe, f"encoder.{what}"),
+            )
+
+        self._images = batcher("images", self._embed_images, settings.images)
+        self._texts = batcher("texts", self._embed_texts, settings.texts)
+        self._patches = batcher("patches", self._embed_patches, settings.images)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    @property
+    def reads_text(self) -> bool:
+        return self._towers.reads_text
+
+    @property
+    def resolution(self) -> int:
+        """Side of the model's square input, in pixels."""
+        return self._towers.resolution
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation per channel, of values in 0..1."""
+        return self._towers.mean, self._towers.std
+
+    async def encode_image(self, image: Image.Image) -> Vector:
+        return await self._images.submit(await self._ready(self._towers.prepare, image))
+
+    async def encode_text(self, text: str) -> Vector:
+        """Raises Misconfigured when the model has an image tower only."""
+        return await self._texts.submit(await self._ready(self._towers.tokenize, text))
+
+    async def encode_patches(self, image: Image.Image) -> Array:
+        """Raises Misconfigured when the model has no patch tokens in the joint space."""
+        return await self._patches.submit(await self._ready(self._towers.prepare_whole, image))
+
+    async def close(self) -> None:
+        """Finish the calls already made, then stop the threads."""
+        for batcher in (self._images, self._texts, self._patches):
+            await batcher.close()
+        self._preparation.shutdown()
+        self._computation.shutdown()
+
+    async def _ready(self, prepare: Callable[[Item], torch.Tensor], item: Item) -> torch.Tensor:
+        """``item`` as numbers, pictures already on their way to the device."""
+
+        def run() -> torch.Tensor:
+            tensor = prepare(item)
+            return self._placement.upload(tensor) if tensor.is_floating_point() else tensor
+
+        return await asyncio.get_running_loop().run_in_executor(self._preparation, run)
+
+    def _in_model_thread(
+        self, embed: Callable[[Sequence[torch.Tensor]], list[Result]]
+    ) -> Callable[[Sequence[torch.Tensor]], Awaitable[Sequence[Result]]]:
+        async def process(items: Sequence[torch.Tensor]) -> list[Result]:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._computation, embed, items)
+
+        return process
+
+    @torch.inference_mode()
+    def _embed_images(self, pictures: Sequence[torch.Tensor]) -> list[Vector]:
+        return list(_unit(self._towers.image_features(torch.stack(list(pictures)))))
+
+    @torch.inference_mode()
+    def _embed_patches(self, pictures: Sequence[torch.Tensor]) -> list[Array]:
+        return list(_unit(self._towers.patch_features(torch.stack(list(pictures)))))
+
+    @torch.inference_mode()
+    def _embed_texts(self, texts: Sequence[torch.Tensor]) -> list[Vector]:
+        vectors: list[Vector] = [np.empty(0, np.float32)] * len(texts)
+        for numbers in by_length([len(text) for text in texts]):
+            tokens = torch.nn.utils.rnn.pad_sequence(
+                [texts[number] for number in numbers], batch_first=True
+            )
+            features = self._towers.text_features(self._placement.upload(tokens))
+            for number, vector in zip(numbers, _unit(features), strict=True):
+                vectors[number] = vector
+        return vectors
+
+
+def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The texts' numbers in calls of at most TOKENS_PER_CALL padded tokens, shortest first.
+
+    A text longer than that goes alone.
+    """
+    call: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if call and (len(call) + 1) * lengths[number] > TOKENS_PER_CALL:
+            yield call
+            call = []
+        call.append(number)
+    if call:
+        yield call
+
+
+def _unit(features: torch.Tensor) -> Array:
+    normalised = torch.nn.functional.normalize(features.float(), dim=-1)
+    return np.asarray(normalised.cpu().numpy(), dtype=np.float32)
+
+
+def _use_threads(threads: int | None) -> None:
+    # OpenMP keeps the number per calling thread: it must be set in the one that computes.
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _labelled(observe: BatchObserver, label: str) -> Callable[[int, float], None]:
+    return lambda size, waited: observe(label, size, waited)
+
+
+@torch.inference_mode()
+def _dimension(towers: Towers) -> int:
+    if towers.reads_text:
+        return towers.text_features(towers.tokenize("")[None]).shape[-1]
+    blank = towers.prepare(Image.new("RGB", (1, 1)))
+    return towers.image_features(blank[None]).shape[-1]
+
+
+def _fingerprint(name: str, towers: Towers, dimension: int) -> str:
+    """``name-hash``, the hash taken over all weights, the preprocessing and the dimension.
+
+    Computed once per load, of the weights in memory: the same weights give the same hash whatever
+    file they came from, at about 1 s per GB.
+    """
+    digest = hashlib.sha256(f"{towers.preprocessing} {dimension}".encode())
+    for parameter, tensor in sorted(towers.model.state_dict().items()):
+        digest.update(f"{parameter} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(memoryview(flat.numpy()))
+    return f"{name}-{digest.hexdigest()[:12]}"

@@ -1,0 +1,162 @@
+"""The image-text encoders that are known by name; a new one is a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from schemas.errors import Misconfigured
+from schemas.settings import EncoderSettings
+
+Library: TypeAlias = Literal["open_clip", "transformers"]
+Channels: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Per channel, of values in 0..1: subtract the mean, divide by the deviation."""
+
+    name: str
+    mean: Channels
+    std: Channels
+
+
+CLIP = Normalisation(
+    "CLIP", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+)
+IMAGENET = Normalisation("ImageNet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = Normalisation("half", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDescription:
+    """What is known of a model before it is loaded; a fetched one is held to it."""
+
+    name: str
+    """As in ``encoder.model``."""
+    library: Library
+    checkpoint: str
+    """Its repository on the hub (owner/name), or the folder in which the project ships it."""
+    dimension: int
+    resolution: int
+    """Side of the square input, in pixels."""
+    normalisation: Normalisation
+    reads_text: bool
+    """False: an image tower only; the region is its query."""
+    gflops: float
+    """Per picture, image tower only; a multiplication with its addition counts 2. Counted on the
+    architecture by torch.utils.flop_counter (tests/models/test_encoder_table.py)."""
+    licence: str
+    """Of the weights, as their model card says."""
+
+    @property
+    def on_hub(self) -> bool:
+        return self.checkpoint != SHIPPED
+
+    @property
+    def source(self) -> str:
+        """As ``encoder.model`` takes it when the row's name is not used."""
+        if not self.on_hub:
+            return self.checkpoint
+        return f"{'hf-hub' if self.library == 'open_clip' else 'transformers'}:{self.checkpoint}"
+
+    @property
+    def relative_cost(self) -> float:
+        """Per picture, in pictures through ViT-B/32 (FashionCLIP's image tower)."""
+        return self.gflops / VIT_B_32_GFLOPS
+
+
+SHIPPED: str = EncoderSettings.model_fields["model"].default
+"""The sandbox CLIP, which the settings name by default."""
+
+VIT_B_32_GFLOPS = 8.818
+
+ENCODERS: tuple[EncoderDescription, ...] = (
+    EncoderDescription(
+        name="ViT-H-14-laion2b-s32b-b79k",
+        library="open_clip",
+        checkpoint="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        dimension=1024,
+        resolution=224,
+        normalisation=CLIP,
+        reads_text=True,
+        gflops=334.590,
+        licence="MIT",
+    ),
+    EncoderDescription(
+        name="fashion-clip",
+        library="transformers",
+        checkpoint="patrickjohncyh/fashion-clip",
+        dimension=512,
+        resolution=224,
+        normalisation=CLIP,
+        reads_text=True,
+        gflops=8.818,
+        licence="MIT",
+    ),
+    EncoderDescription(
+        name="marqo-fashionCLIP",
+        library="open_clip",
+        checkpoint="Marqo/marqo-fashionCLIP",
+        dimension=512,
+        resolution=224,
+        normalisation=CLIP,
+        reads_text=True,
+        gflops=35.127,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="marqo-fashionSigLIP",
+        library="open_clip",
+        checkpoint="Marqo/marqo-fashionSigLIP",
+        dimension=768,
+        resolution=224,
+        normalisation=HALF,
+        reads_text=True,
+        gflops=35.417,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="siglip2-base-patch16-224",
+        library="transformers",
+        checkpoint="google/siglip2-base-patch16-224",
+        dimension=768,
+        resolution=224,
+        normalisation=HALF,
+        reads_text=True,
+        gflops=35.417,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="dinov2-large",
+        library="transformers",
+        checkpoint="facebook/dinov2-large",
+        dimension=1024,
+        resolution=224,
+        normalisation=IMAGENET,
+        reads_text=False,
+        gflops=162.024,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="sandbox-clip",
+        library="open_clip",
+        checkpoint=SHIPPED,
+        dimension=128,
+        resolution=112,
+        normalisation=HALF,
+        reads_text=True,
+        gflops=0.291,
+        licence="Apache-2.0",
+    ),
+)
+
+
+def known_encoder(name: str) -> EncoderDescription:
+    """The row called ``name``. Raises Misconfigured when there is none."""
+    for row in ENCODERS:
+        if row.name == name:
+            return row
+    raise Misconfigured(
+        f"no encoder is called {name!r}; known are {', '.join(row.name for row in ENCODERS)}"
+    )

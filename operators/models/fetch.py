@@ -1,0 +1,126 @@
+"""Bring an encoder's files from the hub into a folder, and hold them to what the hub says.
+
+A cluster then loads the folder (``encoder.model = "local-dir:FOLDER"``) and needs no hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoSibling
+
+from operators.models.encoder_table import EncoderDescription, Library
+from schemas.errors import Misconfigured, Unavailable
+
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+CONFIG_FILES: dict[Library, tuple[str, ...]] = {
+    "open_clip": ("open_clip_config.json",),
+    "transformers": ("config.json", "preprocessor_config.json"),
+}
+WEIGHT_FILES: dict[Library, tuple[str, ...]] = {
+    "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+    "transformers": ("model.safetensors", "pytorch_model.bin"),
+}
+"""The first that is there is fetched: safetensors cannot run code."""
+
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a folder now holds."""
+
+    folder: Path
+    revision: str
+    """The hub's commit."""
+    sizes: dict[str, int]
+    """File name -> bytes, each file verified."""
+
+
+def fetch_encoder(row: EncoderDescription, folder: Path) -> Fetched:
+    """Download what ``row.library`` loads, and nothing else; blocking.
+
+    What is there already and unchanged is not downloaded again. Every file's size and hash (SHA-256
+    of large files, git's own of small ones) is compared with the hub's. Raises Misconfigured when
+    there is nothing to fetch or a file is not what the hub says, Unavailable when the hub does
+    not answer.
+    """
+    if not row.on_hub:
+        raise Misconfigured(f"{row.name} comes with the project, there is nothing to fetch")
+    hub = HfApi()
+    try:
+        listing = hub.model_info(row.checkpoint, files_metadata=True)
+        wanted = _wanted(row, listing.siblings or [])
+        snapshot_download(
+            row.checkpoint,
+            revision=listing.sha,
+            local_dir=folder,
+            allow_patterns=[sibling.rfilename for sibling in wanted],
+        )
+    except RepositoryNotFoundError as error:
+        raise Misconfigured(
+            f"{hub.endpoint} has no {row.checkpoint}, or wants a login for it (HF_TOKEN): {error}"
+        ) from error
+    except Misconfigured:
+        raise
+    except Exception as error:
+        # The hub's library raises the errors of its HTTP library, which changes with its version.
+        raise Unavailable(
+            f"{row.checkpoint} cannot be fetched from {hub.endpoint}: {error}. Run this on a "
+            "machine that reaches the hub (HF_HUB_OFFLINE unset, HF_ENDPOINT for a mirror) and "
+            f"copy {folder} from there."
+        ) from error
+    for sibling in wanted:
+        _verify(folder / sibling.rfilename, sibling)
+    sizes = {sibling.rfilename: (folder / sibling.rfilename).stat().st_size for sibling in wanted}
+    return Fetched(folder, listing.sha or "", sizes)
+
+
+def _wanted(row: EncoderDescription, there: Iterable[RepoSibling]) -> list[RepoSibling]:
+    by_name = {sibling.rfilename: sibling for sibling in there}
+    weights = [name for name in WEIGHT_FILES[row.library] if name in by_name][:1]
+    absent = [name for name in CONFIG_FILES[row.library] if name not in by_name]
+    if absent or not weights:
+        raise Misconfigured(
+            f"{row.checkpoint} is not in the format of {row.library}: it has no "
+            f"{', '.join(absent) or ' or '.join(WEIGHT_FILES[row.library])}"
+        )
+    names = [*CONFIG_FILES[row.library], *weights]
+    names += [name for name in TOKENIZER_FILES if name in by_name]
+    return [by_name[name] for name in names]
+
+
+def _verify(path: Path, told: RepoSibling) -> None:
+    """Raises Misconfigured when the file is not the hub's."""
+    size = path.stat().st_size
+    if told.lfs is not None:
+        expected: str | None = told.lfs.sha256
+        digest = hashlib.sha256()
+    else:
+        # git's name of a small file: the hash of a header and the content.
+        expected = told.blob_id
+        digest = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    if size != told.size or digest.hexdigest() != expected:
+        raise Misconfigured(
+            f"{path} is not what the hub has: {size:,} bytes instead of {told.size or 0:,}, hash "
+            f"{digest.hexdigest()[:12]} instead of {(expected or 'none')[:12]}. Delete it and "
+            "fetch again."
+        )
