@@ -35,6 +35,7 @@ from schemas.errors import Misconfigured
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
+    from operators.models.florence_sam2 import FlorenceSam2
     from operators.models.vlm.embedded import EmbeddedVisionModel
 
 
@@ -114,6 +115,7 @@ async def open_look_parts(
                 settings=settings.matching,
                 cache=opened.cache() if settings.matching.cache_seconds else None,
                 vlm=opened.vlm(taxonomy) if settings.vlm.kind != "none" else None,
+                cutter=opened.cutter() if settings.segmenter.kind != "none" else None,
             ),
             claims=opened.claims(),
         )
@@ -147,7 +149,13 @@ class _Opened:
             if self._metrics is not None:
                 self._metrics.observe_batches(part)(size, waited_seconds)
 
-        return self._kept(load_encoder(self._settings.encoder, observe))
+        encoder = self._kept(load_encoder(self._settings.encoder, observe))
+        if not encoder.reads_text:
+            raise Misconfigured(
+                f"encoder.model = {self._settings.encoder.model!r} has an image tower only; the "
+                "flows find and tag layers by words: choose an encoder that reads text"
+            )
+        return encoder
 
     def pictures(self) -> PictureFetcher:
         return self._kept(PictureFetcher(self._settings.images))
@@ -179,6 +187,13 @@ class _Opened:
 
             return self._kept(EmbeddedVisionModel.load(self._settings.vlm, taxonomy, repaired))
         return self._kept(OpenAIVisionModel(self._settings.vlm, taxonomy, repaired))
+
+    def cutter(self) -> FlorenceSam2:
+        # Not at the top: transformers' model classes take seconds to load.
+        from operators.models.florence_sam2 import FlorenceSam2
+
+        segmenter = self._settings.segmenter
+        return self._kept(FlorenceSam2.load(segmenter.florence, segmenter.sam2, segmenter.device))
 
     def ledger(self) -> RedisLedger:
         return self._kept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rich.console import Group
 from rich.table import Table
@@ -33,11 +34,33 @@ def report_table(report: Report) -> Group:
     )
 
 
-def ablation_table(variants: Mapping[str, LookReport]) -> Table:
-    """The qualities of several ways of matching, a column each."""
-    table = _table("Quality by variant", "", *variants)
-    for name, label in LABELS.items():
-        table.add_row(label, *(_value(variants[variant].quality[name]) for variant in variants))
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way of matching."""
+
+    report: LookReport
+    calls: float
+    """Of the vision-language model, per look."""
+
+
+def ablation_table(variants: Mapping[str, Variant]) -> Table:
+    """Ways of matching, a row each."""
+    columns = {
+        "exact_hit_at_1": "hit@1",
+        "exact_hit_at_10": "hit@10",
+        "near_attribute_agreement": "near agree",
+        "exact_wrongly_abstained": "wrongly abst.",
+        "absent_abstained": "absent abst.",
+    }
+    table = _table("Ways of matching", "", *columns.values(), "p50 ms", "p95 ms", "calls/look")
+    for name, variant in variants.items():
+        report = variant.report
+        table.add_row(
+            name,
+            *(_value(report.quality[figure]) for figure in columns),
+            *("–" if ms is None else f"{ms:.0f}" for ms in (report.p50_ms, report.p95_ms)),
+            f"{variant.calls:.1f}",
+        )
     return table
 
 

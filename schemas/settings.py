@@ -176,6 +176,19 @@ class VlmSettings(Section):
     breaker_seconds: float = Field(10.0, gt=0, description="Until one call probes it again.")
 
 
+class SegmenterSettings(Section):
+    """Cuts a layer out of the look when the vision-language model could not judge its products."""
+
+    kind: Literal["none", "florence-sam2"] = Field(
+        "none", description="none: the square around the layer, found by the encoder's patches."
+    )
+    florence: str = Field(
+        "florence-community/Florence-2-base", description="Folder or hub name; grounds the query."
+    )
+    sam2: str = Field("facebook/sam2.1-hiera-small", description="Folder or hub name; the mask.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
 class CatalogSettings(Section):
     mappings: Path = Field(
         _SHIPPED / "operators" / "catalog" / "mappings", description="Folder of vendor TOMLs."
@@ -240,6 +253,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     thumbnails: ThumbnailSettings = ThumbnailSettings()
     vlm: VlmSettings = VlmSettings()
+    segmenter: SegmenterSettings = SegmenterSettings()
     catalog: CatalogSettings = CatalogSettings()
     matching: MatchingSettings = MatchingSettings()
     log_format: Literal["console", "json"] = "console"
@@ -266,6 +280,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder": {"model": "ViT-H-14/laion2b_s32b_b79k"},
         "index": {"kind": "weaviate"},
         "redis": {"kind": "url"},
+        "vlm": {"kind": "openai"},
+        "segmenter": {"kind": "florence-sam2"},
         "log_format": "json",
     },
 }

@@ -241,10 +241,10 @@ def evaluate_demo(
     context: typer.Context,
     folder: Annotated[Path, typer.Option(help="Where `demo` ran.")] = Path("var/demo"),
     ablation: Annotated[
-        bool, typer.Option("--ablation", help="Also text only, region only, fused.")
+        bool, typer.Option("--ablation", help="Compare the ways of matching.")
     ] = False,
 ) -> None:
-    """Judge the matches of a demo again; with --ablation compare the kinds of query."""
+    """Judge the matches of a demo again; with --ablation compare the ways there are."""
     if context.invoked_subcommand:
         return
     from services.evaluate import evaluate_folder

@@ -81,6 +81,18 @@ def _vlm(settings: Settings) -> str:
     return f"{settings.vlm.model} at {settings.vlm.url}, prompts {settings.vlm.prompts}"
 
 
+def _segmenter(settings: Settings) -> str:
+    segmenter = settings.segmenter
+    if segmenter.kind == "none":
+        return "none: the square around a layer is its segment"
+    # Not at the top: transformers' model classes take seconds to load.
+    from operators.models.florence_sam2 import FlorenceSam2
+
+    cutter = FlorenceSam2.load(segmenter.florence, segmenter.sam2, segmenter.device)
+    asyncio.run(cutter.close())
+    return f"{segmenter.florence}, {segmenter.sam2}"
+
+
 def _thumbnails(settings: Settings) -> str:
     asyncio.run(probe_thumbnails(settings.thumbnails))
     return settings.thumbnails.url
@@ -92,6 +104,7 @@ _PROBES: dict[str, Callable[[Settings], str]] = {
     "taxonomy": lambda _: f"{len(Taxonomy.load().categories)} categories",
     "encoder": _encoder,
     "vlm": _vlm,
+    "segmenter": _segmenter,
     "redis": _redis,
     "index": _index,
     "thumbnails": _thumbnails,

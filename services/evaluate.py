@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from dataflows.parts import LookParts, open_look_parts
+from dataflows.parts import open_look_parts
 from evaluation.catalog_report import catalog_report
+from evaluation.counted_model import CountedModel
 from evaluation.gallery import write_gallery
-from evaluation.look_report import LookReport, look_report
+from evaluation.look_report import look_report
 from evaluation.report import Report
-from evaluation.table import ablation_table, report_table
+from evaluation.table import Variant, ablation_table, report_table
 from operators.budget import Budget
 from operators.catalog.coverage import coverage, coverage_table
 from operators.matching.match import match_look
+from operators.matching.parts import MatchParts
 from operators.streaming.file_topics import FileTopic
 from sandbox.life import World, open_world
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured
 from schemas.looks import Look
 from schemas.records import Record
-from schemas.settings import RerankMethod, Settings, load_settings
+from schemas.settings import RerankMethod, Settings, VlmSettings, load_settings
+
+_NOBODY = "http://127.0.0.1:9/v1"
+"""Where no model server listens (the discard port)."""
 
 COUNTS = "counts.json"
 """Flow -> what it counted while it ran; counters leave no record on any topic."""
@@ -94,33 +100,60 @@ def _records(settings: Settings, name: str) -> Iterator[Record]:
 
 
 async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
-    """The same looks matched with each kind of query (with a vision-language model: each way to
-    rerank), in process and without the cache."""
+    """The same looks matched in each way there is, in process and without the cache."""
     world = open_world(folder / "world")
-    variants: dict[str, LookReport] = {}
-    for name, changed in _variants(settings).items():
-        matching = settings.matching.model_copy(update={**changed, "cache_seconds": 0.0})
-        variant = settings.model_copy(update={"matching": matching})
-        async with open_look_parts(variant) as parts:
-            matched = await _matched(world, parts, variant)
-        variants[name] = look_report(world.truth(), matched)
+    variants: dict[str, Variant] = {}
+    for name, variant in _variants(settings).items():
+        console.print(f"[dim]{name} ...[/]")
+        matching = variant.matching.model_copy(update={"cache_seconds": 0.0})
+        variant = variant.model_copy(update={"matching": matching})
+        async with open_look_parts(variant) as opened:
+            parts = opened.match
+            model = CountedModel(parts.vlm) if parts.vlm is not None else None
+            matched = await _matched(world, replace(parts, vlm=model), variant)
+        report = look_report(world.truth(), matched)
+        calls = model.calls / len(matched) if model else 0.0
+        variants[name] = Variant(report, calls)
     console.print(ablation_table(variants))
 
 
-def _variants(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Name -> changed matching settings."""
+def _variants(settings: Settings) -> dict[str, Settings]:
+    """Name -> settings. Without a vision-language model, the kinds of query; with one, also who
+    writes the queries, each way to rerank, and the model's server being down."""
+
+    def changed(vlm: VlmSettings = settings.vlm, **matching: Any) -> Settings:
+        return settings.model_copy(
+            update={"vlm": vlm, "matching": settings.matching.model_copy(update=matching)}
+        )
+
+    none, unranked = VlmSettings(kind="none"), RerankMethod.NONE
+    kinds = ("text", "region", "fused")
+    without = {
+        f"tagger, {kind}, unranked": changed(none, queries=kind, rerank=unranked) for kind in kinds
+    }
+    without["tagger, fused, by similarity"] = changed(none, queries="fused")
     if settings.vlm.kind == "none":
-        return {queries: {"queries": queries} for queries in ("text", "region", "fused")}
-    return {method.value: {"rerank": method} for method in RerankMethod}
+        return without
+    down = VlmSettings(kind="openai", url=_NOBODY)
+    return (
+        without
+        | {f"model, {kind}, unranked": changed(queries=kind, rerank=unranked) for kind in kinds}
+        | {
+            f"model, fused, by {method.value}": changed(queries="fused", rerank=method)
+            for method in RerankMethod
+            if method is not RerankMethod.NONE
+        }
+        | {"model down": changed(down)}
+    )
 
 
-async def _matched(world: World, parts: LookParts, settings: Settings) -> list[Record]:
+async def _matched(world: World, parts: MatchParts, settings: Settings) -> list[Record]:
     looks = {record.key: record for record in world.look_event_records()}
     records = []
     for key, record in looks.items():
         look = Look.model_validate_json(record.value)
         budget = Budget.of(settings.stream.looks.deadline_seconds)
-        event = await match_look(look, parts.match, budget)
+        event = await match_look(look, parts, budget)
         records.append(Record(key, event.model_dump_json().encode()))
     return records
 

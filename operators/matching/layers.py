@@ -24,6 +24,8 @@ class Layer:
     """One garment or accessory group that a look wears."""
 
     department: Department
+    picture: Image
+    """The look's."""
     located: Located | None
     """None: the vision-language model names it, the segmenter did not find it."""
     crop: Image | None
@@ -63,9 +65,10 @@ async def see(
         place = located.get(department)
         description = described.get(department) if described else None
         if place is None:
-            return Layer(department, None, None, None, description)
+            return Layer(department, image, None, None, None, description)
         crop = cut(image, square_around(place.region, image.width, image.height))
-        return Layer(department, place, crop, await parts.encoder.encode_image(crop), description)
+        region = await parts.encoder.encode_image(crop)
+        return Layer(department, image, place, crop, region, description)
 
     with journal.stage("regions"):
         async with budget.enforced("regions"):

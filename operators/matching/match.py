@@ -13,7 +13,7 @@ from operators.matching.journal import Journal
 from operators.matching.layers import Layer, see
 from operators.matching.parts import MatchParts
 from operators.matching.recall import cache_key, keep, product_of, recall
-from operators.matching.rerank import Ranked, by_model, by_retrieval, by_similarity
+from operators.matching.rerank import Ranked, by_model, by_retrieval, by_segment, by_similarity
 from operators.matching.select import Choice
 from operators.matching.side_by_side import side_by_side
 from operators.matching.vectorize import fuse
@@ -177,7 +177,21 @@ async def _rerank(
         budget.share(parts.settings.rerank_share),
         journal,
     )
-    return [*judged, *ranked[top:]]
+    if judged is not None:
+        return [*judged, *ranked[top:]]
+    if parts.cutter is None:
+        return ranked
+    cut_out = await by_segment(
+        choices,
+        layer,
+        description,
+        parts.settings.attribute_weight,
+        parts.cutter,
+        parts.encoder,
+        budget.share(parts.settings.rerank_share),
+        journal,
+    )
+    return ranked if cut_out is None else cut_out
 
 
 def _abstention(ranked: Sequence[Ranked], sure: float, threshold: float) -> str | None:

@@ -11,6 +11,7 @@ from operators.ports import (
     ImageTextEncoder,
     Ledger,
     PictureSource,
+    QuerySegmenter,
     Segmenter,
     Thumbnails,
     VectorStore,
@@ -37,3 +38,5 @@ class MatchParts:
     """None: every look is matched anew."""
     vlm: VisionLanguageModel | None = None
     """None: the tagger describes, similarity ranks; that is no degradation."""
+    cutter: QuerySegmenter | None = None
+    """Cuts out a layer whose products the model could not judge; None: the layer's square does."""

@@ -10,10 +10,14 @@ from PIL.Image import Image
 
 from operators.budget import Budget
 from operators.matching.journal import Journal
+from operators.matching.layers import Layer
+from operators.matching.masked import segment_vectors
 from operators.matching.select import Choice
 from operators.ports import (
+    ImageTextEncoder,
     IndexedAttributes,
     LayerDescription,
+    QuerySegmenter,
     Thumbnails,
     Vector,
     VisionLanguageModel,
@@ -75,8 +79,8 @@ async def by_model(
     thumbnails: Thumbnails,
     budget: Budget,
     journal: Journal,
-) -> list[Ranked]:
-    """``ranked`` in the order of the model's scores.
+) -> list[Ranked] | None:
+    """``ranked`` in the order of the model's scores; None when it judged none of them.
 
     What the model gave no answer for (no thumbnail, no time, no usable token) keeps its place
     among the others: nothing speaks for moving it up or down. The one at its place tells its score.
@@ -89,14 +93,42 @@ async def by_model(
             asked = [n for n, picture in enumerate(pictures) if picture is not None]
             if not asked:
                 journal.degrade("rerank", "no-thumbnails")
-                return list(ranked)
+                return None
             given = [picture for picture in pictures if picture is not None]
             answers = await vlm.rerank(method, query, crop, given, budget)
     except (Unavailable, DeadlineExceeded) as error:
         journal.degrade("rerank", error)
-        return list(ranked)
+        return None
     scores = {n: answer for n, answer in zip(asked, answers, strict=True) if answer is not None}
+    if not scores:
+        journal.degrade("rerank", "no-answer")
+        return None
     return merged(ranked, scores)
+
+
+async def by_segment(
+    choices: Sequence[Choice],
+    layer: Layer,
+    description: LayerDescription,
+    attribute_weight: float,
+    cutter: QuerySegmenter,
+    encoder: ImageTextEncoder,
+    budget: Budget,
+    journal: Journal,
+) -> list[Ranked] | None:
+    """As :func:`by_similarity`, with the layer cut out along its outline instead of its square;
+    None when it is not found, or there is no time for it."""
+    try:
+        async with budget.enforced("segment"):
+            queries = {layer.department: description.query}
+            vectors = await segment_vectors(layer.picture, queries, cutter, encoder)
+    except (Unavailable, DeadlineExceeded) as error:
+        journal.degrade("segment", error)
+        return None
+    if layer.department not in vectors:
+        journal.degrade("segment", "not-found")
+        return None
+    return by_similarity(choices, vectors[layer.department], description, attribute_weight)
 
 
 def merged(ranked: Sequence[Ranked], scores: Mapping[int, float]) -> list[Ranked]:
