@@ -40,6 +40,10 @@ from schemas.settings import RerankMethod, VlmSettings
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_LONGEST_ORDER = 64
+"""Tokens; twenty numbers with their commas. Left alone, a model that was not taught to order lists
+goes on to its limit."""
+
 _YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 
 
@@ -158,9 +162,10 @@ class EmbeddedVisionModel:
     @torch.inference_mode()
     def _generate(self, answer: type[BaseModel], questions: Sequence[_Question]) -> list[str]:
         given = self._inputs(questions)
+        longest = _LONGEST_ORDER if answer is Order else self._settings.longest_description
         out = self._model.generate(
             **given,
-            max_new_tokens=self._settings.longest_description,
+            max_new_tokens=longest,
             do_sample=False,
             logits_processor=[self._grammars.forcing(answer)],
         )
