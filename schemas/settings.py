@@ -223,6 +223,12 @@ class MatchingSettings(Section):
     rerank_layers: dict[Department, RerankMethod] = Field(
         default_factory=dict, description="Departments with a method of their own."
     )
+    rerank_weight: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Of the model's judgement, beside similarity and shared attributes.",
+    )
     describe_share: float = Field(0.5, gt=0, le=1, description="Of the budget, for describing.")
     rerank_share: float = Field(0.8, gt=0, le=1, description="Of what is left, for reranking.")
     cache_seconds: float = Field(

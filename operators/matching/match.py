@@ -173,6 +173,7 @@ async def _rerank(
         layer.crop,
         parts.vlm,
         method,
+        parts.settings.rerank_weight,
         parts.thumbnails,
         budget.share(parts.settings.rerank_share),
         journal,

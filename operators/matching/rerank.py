@@ -32,7 +32,7 @@ class Ranked:
 
     choice: Choice
     score: float
-    """Higher is better: cosine and shared attributes, or, where the model has judged, its
+    """Higher is better: cosine and shared attributes; where the model has judged, blended with its
     probability."""
 
 
@@ -76,11 +76,13 @@ async def by_model(
     crop: Image,
     vlm: VisionLanguageModel,
     method: RerankMethod,
+    weight: float,
     thumbnails: Thumbnails,
     budget: Budget,
     journal: Journal,
 ) -> list[Ranked] | None:
-    """``ranked`` in the order of the model's scores; None when it judged none of them.
+    """``ranked`` in the order of its own and the model's scores, the latter with ``weight`` in
+    0..1; None when the model judged none of them. docs/decisions/071 has the figures.
 
     What the model gave no answer for (no thumbnail, no time, no usable token) keeps its place
     among the others: nothing speaks for moving it up or down. The one at its place tells its score.
@@ -99,7 +101,11 @@ async def by_model(
     except (Unavailable, DeadlineExceeded) as error:
         journal.degrade("rerank", error)
         return None
-    scores = {n: answer for n, answer in zip(asked, answers, strict=True) if answer is not None}
+    scores = {
+        n: (1 - weight) * ranked[n].score + weight * answer
+        for n, answer in zip(asked, answers, strict=True)
+        if answer is not None
+    }
     if not scores:
         journal.degrade("rerank", "no-answer")
         return None

@@ -363,7 +363,8 @@ async def test_the_language_model_names_the_layers_and_orders_the_products(
     pictures = [await parts.thumbnails.get(key) for key in ("a:shirt", "a:blouse", "a:t-shirt")]
     shirt, blouse, t_shirt = [picture or b"" for picture in pictures]
     vlm = ScriptedModel(TOP_ONLY, {shirt: 0.1, blouse: None, t_shirt: 0.9})
-    event = await match(look(), replace(parts, vlm=vlm, settings=lenient(parts)))
+    alone = lenient(parts).model_copy(update={"rerank_weight": 1.0})
+    event = await match(look(), replace(parts, vlm=vlm, settings=alone))
     assert event.degraded == ()
     assert event.models["vlm"] == "scripted"
     assert [m.layer for m in event.layers] == [Department.TOP]

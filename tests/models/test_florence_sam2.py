@@ -1,7 +1,7 @@
 """Segmentation by query, on tiny checkpoints: one that has learnt its answers, one random."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,17 @@ ANSWERS = {
 """Query -> what the tiny Florence says: one box; two; corners swapped; none; one without area."""
 
 
+# The fixture trains for seconds, on a machine that others use as well for minutes.
+pytestmark = pytest.mark.timeout(1200)
+
+
 @pytest.fixture(scope="module")
-def florence(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_florence(tmp_path_factory.mktemp("florence"), ANSWERS)
+def florence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    threads = torch.get_num_threads()
+    # So small a model gains nothing from a second thread, and beside another process loses a lot.
+    torch.set_num_threads(1)
+    yield write_florence(tmp_path_factory.mktemp("florence"), ANSWERS)
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

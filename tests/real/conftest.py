@@ -5,21 +5,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from served_model import ROOT, WEIGHTS, ServedModel
 
 from services.vllm_cpu.serve import MODEL, vllm_server
-
-ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "sandbox" / "weights" / "vlm"
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    url: str
-    name: str
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
-from conftest import WEIGHTS, ServedModel
+from served_model import WEIGHTS, ServedModel
 
 from operators.budget import Budget
 from operators.catalog.taxonomy import Taxonomy
