@@ -20,8 +20,9 @@ from operators.matching.segment import PatchSegmenter
 from operators.matching.tagger import Tagger
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.load_encoder import load_encoder
+from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
-from operators.ports import Claims
+from operators.ports import Claims, VisionLanguageModel
 from operators.stores.redis_cache import RedisCache
 from operators.stores.redis_claims import RedisClaims
 from operators.stores.redis_ledger import RedisLedger
@@ -176,17 +177,23 @@ class _Opened:
             )
         )
 
-    def vlm(self, taxonomy: Taxonomy) -> OpenAIVisionModel | EmbeddedVisionModel:
+    def vlm(self, taxonomy: Taxonomy) -> VisionLanguageModel:
         def repaired(kind: str) -> None:
             if self._metrics is not None:
                 self._metrics.repaired_answers.labels(kind).inc()
 
-        if self._settings.vlm.kind == "embedded":
+        settings = self._settings.vlm
+        model: OpenAIVisionModel | EmbeddedVisionModel
+        if settings.kind == "embedded":
             # Not at the top: transformers' model classes take seconds to load.
             from operators.models.vlm.embedded import EmbeddedVisionModel
 
-            return self._kept(EmbeddedVisionModel.load(self._settings.vlm, taxonomy, repaired))
-        return self._kept(OpenAIVisionModel(self._settings.vlm, taxonomy, repaired))
+            model = self._kept(EmbeddedVisionModel.load(settings, taxonomy, repaired))
+        else:
+            model = self._kept(OpenAIVisionModel(settings, taxonomy, repaired))
+        if settings.cache_seconds == 0:
+            return model
+        return CachedVisionModel(model, self.cache(), settings.cache_seconds)
 
     def cutter(self) -> FlorenceSam2:
         # Not at the top: transformers' model classes take seconds to load.

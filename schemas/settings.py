@@ -169,6 +169,11 @@ class VlmSettings(Section):
     concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
     attempts: int = Field(3, ge=1, description="Per call, as far as the look's budget allows.")
     batches: BatchSettings = Field(BatchSettings(max_size=16), description="Of the embedded model.")
+    cache_seconds: float = Field(
+        86_400.0,
+        ge=0,
+        description="Descriptions by picture, likelihoods by query and product; 0: off.",
+    )
     hedge_after_ms: float | None = Field(
         None, gt=0, description="Ask a second time beside a call this slow; null: never."
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from schemas.records import Record
 from schemas.settings import Settings, load_settings
 from services.console import console
 from services.evaluate import judge, write_counts
-from services.processes import Child, start
+from services.processes import Child, free_port, start
 from services.world import draw, progress_bars
 
 CONFIG = "looksync.toml"
@@ -94,7 +93,7 @@ def _stream(
     source = FileTopic(settings.topics.folder, topic)
     source.create(settings.topics.partitions)
     source.append(records)
-    port = _free_port()
+    port = free_port()
     child = start(
         flow,
         ["--config", str(folder / CONFIG), "run", flow, "--once"],
@@ -146,9 +145,3 @@ def _counts(child: Child) -> dict[str, object]:
             if event.get("event") == "flow ended":
                 return dict(event["counts"])
     raise FlowFailed(f"the {child.name} flow did not say what it counted; its log is {child.log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

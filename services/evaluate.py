@@ -105,8 +105,13 @@ async def _print_ablation(folder: Path, settings: Settings, console: Console) ->
     variants: dict[str, Variant] = {}
     for name, variant in _variants(settings).items():
         console.print(f"[dim]{name} ...[/]")
-        matching = variant.matching.model_copy(update={"cache_seconds": 0.0})
-        variant = variant.model_copy(update={"matching": matching})
+        uncached = {"cache_seconds": 0.0}
+        variant = variant.model_copy(
+            update={
+                "matching": variant.matching.model_copy(update=uncached),
+                "vlm": variant.vlm.model_copy(update=uncached),
+            }
+        )
         async with open_look_parts(variant) as opened:
             parts = opened.match
             model = CountedModel(parts.vlm) if parts.vlm is not None else None

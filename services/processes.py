@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,3 +61,10 @@ def start(name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]
             start_new_session=True,
         )
     return Child(name, process, log)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 where nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

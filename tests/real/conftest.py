@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 
 import pytest
 from served_model import ROOT, WEIGHTS, ServedModel
 
+from services.processes import free_port
 from services.vllm_cpu.serve import MODEL, vllm_server
 
 
@@ -21,8 +21,7 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     python = ROOT / "var" / "services" / "vllm" / "venv" / "bin" / "python"
     if not python.exists():
         pytest.skip("no vLLM here: `make services-setup` sets it up, or set LOOKSYNC_TEST_VLLM")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with vllm_server(python, WEIGHTS, port, ROOT / "var" / "services" / "vllm" / "log") as url:
+    with vllm_server(
+        python, WEIGHTS, free_port(), ROOT / "var" / "services" / "vllm" / "log"
+    ) as url:
         yield ServedModel(url, MODEL)

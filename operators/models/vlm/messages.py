@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from PIL.Image import Image
+from pydantic import BaseModel
+
+from operators.models.vlm.answers import schema_of
 
 Message = dict[str, Any]
 
@@ -37,6 +40,12 @@ def asking(pictures: Sequence[bytes], text: str) -> Message:
 def answering(text: str) -> Message:
     """The answer that a likelihood is asked of."""
     return {"role": "assistant", "content": text}
+
+
+def forced(answer: type[BaseModel]) -> dict[str, Any]:
+    """The response_format that lets the server say nothing but JSON of this schema."""
+    schema = {"name": answer.__name__, "schema": schema_of(answer), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def _data_url(picture: bytes) -> str:

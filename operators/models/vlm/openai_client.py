@@ -14,13 +14,12 @@ from typing import Any
 import httpx
 import numpy as np
 from PIL.Image import Image
-from pydantic import BaseModel
 
 from operators.budget import Budget
 from operators.catalog.taxonomy import Taxonomy
-from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired, schema_of
+from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired
 from operators.models.vlm.breaker import CircuitBreaker
-from operators.models.vlm.messages import Message, answering, asking, jpeg
+from operators.models.vlm.messages import Message, answering, asking, forced, jpeg
 from operators.models.vlm.prompts import Prompts
 from operators.ports import LayerDescription, Picture
 from schemas.attributes import Department
@@ -68,7 +67,7 @@ class OpenAIVisionModel:
             [asking(sent, self._prompts.describe)],
             budget,
             max_tokens=self._settings.longest_description,
-            response_format=_forced(LookDescription),
+            response_format=forced(LookDescription),
         )
         return self._reader.description(_text(answer))
 
@@ -89,7 +88,7 @@ class OpenAIVisionModel:
                     [asking([jpeg(region), *candidates], text)],
                     budget,
                     max_tokens=16 + 6 * len(candidates),
-                    response_format=_forced(Order),
+                    response_format=forced(Order),
                 )
                 return self._reader.order(_text(answer), len(candidates))
             case RerankMethod.POINTWISE:
@@ -219,11 +218,6 @@ async def _each(calls: Sequence[Awaitable[float | None]]) -> list[float | None]:
     if errors and len(errors) == len(results):
         raise errors[0]
     return [None if isinstance(result, BaseException) else result for result in results]
-
-
-def _forced(answer: type[BaseModel]) -> dict[str, Any]:
-    schema = {"name": answer.__name__, "schema": schema_of(answer), "strict": True}
-    return {"type": "json_schema", "json_schema": schema}
 
 
 def _choice(answer: Mapping[str, Any]) -> Mapping[str, Any]:
