@@ -12,7 +12,7 @@ SEED ?= 7
 PRODUCTS ?= 2000
 LOOKS ?= 100
 
-.PHONY: help setup demo test check services-setup test-services bench clean
+.PHONY: help setup demo test check services services-down services-setup test-services bench clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -41,15 +41,17 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 
-VLLM_STAMP := var/services/vllm/venv/.synced
+services: $(STAMP)  ## Real Kafka, Weaviate, Redis, vLLM on 127.0.0.1; data in var/services/
+	$(RUN) -m services.local up
 
-services-setup: $(VLLM_STAMP)  ## A vLLM server for this machine's CPU, in an environment of its own
+services-down: $(STAMP)  ## Stop what `make services` started
+	$(RUN) -m services.local down
 
-$(VLLM_STAMP): services/vllm_cpu/pyproject.toml services/vllm_cpu/uv.lock $(STAMP)
-	UV_PROJECT_ENVIRONMENT=$(CURDIR)/var/services/vllm/venv $(UV) sync --locked --quiet --project services/vllm_cpu
-	@touch $@
+services-setup: $(STAMP)  ## Fetch and build them, without starting them
+	$(RUN) -m services.local setup
 
-test-services: $(VLLM_STAMP)  ## Tests against real servers, which are started and stopped
+test-services: $(STAMP)  ## Tests against real servers, which are started and stopped
+	-$(RUN) -m services.local setup
 	$(RUN) -m pytest -m services tests/real
 
 bench: $(STAMP)  ## Benchmarks: ratios within one run

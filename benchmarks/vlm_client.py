@@ -29,12 +29,11 @@ from operators.models.vlm.prompts import Prompts
 from operators.ports import Picture
 from sandbox.world import draw_look, sample_outfit
 from schemas.settings import VlmSettings
+from services.local.vllm import MODEL, provision_vllm, vllm_server
 from services.processes import free_port
-from services.vllm_cpu.serve import MODEL, vllm_server
 
 ROOT = Path(__file__).parents[1]
-HOME = ROOT / "var" / "services" / "vllm"
-PYTHON = HOME / "venv" / "bin" / "python"
+PYTHON = provision_vllm(ROOT / "var" / "services")
 WEIGHTS = ROOT / "sandbox" / "weights" / "vlm"
 IN_FLIGHT = 16
 
@@ -86,10 +85,14 @@ def its_own(settings: VlmSettings, pictures: list[Picture], folder: Path) -> flo
 def main(many: int = 80, rounds: int = 5) -> None:
     with (
         tempfile.TemporaryDirectory() as name,
-        vllm_server(PYTHON, WEIGHTS, free_port(), HOME / "bench.log") as url,
+        vllm_server(PYTHON, WEIGHTS, Path(name), free_port()) as server,
     ):
         settings = VlmSettings(
-            kind="openai", url=url, model=MODEL, prompts="sandbox-1", concurrency=IN_FLIGHT
+            kind="openai",
+            url=server.address,
+            model=MODEL,
+            prompts="sandbox-1",
+            concurrency=IN_FLIGHT,
         )
         asyncio.run(ours(settings, looks(IN_FLIGHT, seed=0)))  # compiles the schema's grammar
         rates: dict[str, list[float]] = {"own": [], "ours": []}

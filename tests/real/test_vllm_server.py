@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
-from served_model import WEIGHTS, ServedModel
+from real_servers import ServedModel
 
 from operators.budget import Budget
 from operators.catalog.taxonomy import Taxonomy
@@ -29,6 +29,7 @@ from sandbox.world import (
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
 from schemas.settings import RerankMethod, VlmSettings
+from services.local.parts import WEIGHTS
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
