@@ -27,7 +27,7 @@ from bytewax.testing import TestingSink, run_main
 
 from dataflows.execution import execute
 from dataflows.runtime import FlowRuntime
-from dataflows.steps import handle_records, topic, write_records
+from dataflows.steps import handle_records, write_records
 from operators.streaming.file_sink import FileTopicSink
 from operators.streaming.file_source import BATCH
 from operators.streaming.file_topics import FileTopic, PartitionReader
@@ -40,6 +40,12 @@ from schemas.settings import Settings, load_settings
 
 PAYLOAD = b'{"title": "' + b"linen shirt " * 30 + b'"}'
 """About the size of a vendor's packet."""
+
+
+def topic(base: Path, name: str) -> FileTopic:
+    created = FileTopic(base / "topics", name)
+    created.create(2)
+    return created
 
 
 async def nothing(record: Record) -> bytes:
@@ -157,9 +163,9 @@ def main() -> None:
             settings = load_settings(
                 topics={"folder": base / "topics"}, stream={"recovery_folder": base / "recovery"}
             )
-            source = topic(settings.topics, "in")
+            source = topic(base, "in")
             source.append(Record(f"acme:{n % 5000}", PAYLOAD) for n in range(count))
-            bare, flow = topic(settings.topics, "bare"), topic(settings.topics, "flow")
+            bare, flow = topic(base, "bare"), topic(base, "flow")
 
             started, cpu_started = time.perf_counter(), time.process_time()
             bare_loop(source, bare, settings.stream.epoch_seconds)

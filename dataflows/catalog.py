@@ -19,7 +19,8 @@ from structlog.contextvars import bound_contextvars
 
 from dataflows.execution import execute, for_engine
 from dataflows.runtime import FlowRuntime
-from dataflows.steps import handle_records, parse, topic, write_dead_letters, write_records
+from dataflows.steps import handle_records, parse, write_dead_letters, write_records
+from dataflows.topics import open_topic
 from operators.catalog.apply import Applied, apply_packet
 from operators.streaming.keyed_calls import CallPolicy, Done, Failed
 from schemas.catalog import Packet
@@ -38,7 +39,7 @@ def build(
     """The flow; ``apply`` is given each packet and its position (topic/partition/offset)."""
     flow = Dataflow(NAME)
     topics, policy = settings.topics, settings.stream.catalog
-    updates, changes = topic(topics, topics.updates), topic(topics, topics.changes)
+    updates, changes = open_topic(topics, topics.updates), open_topic(topics, topics.changes)
     metrics = runtime.metrics
 
     async def handle(record: Record) -> Applied:

@@ -43,8 +43,10 @@ def execute(
             cli_main(  # type: ignore[no-untyped-call]
                 dataflow,
                 epoch_interval=timedelta(seconds=settings.stream.epoch_seconds),
-                recovery_config=RecoveryConfig(runtime.recovery_folder),  # type: ignore[no-untyped-call]
+                recovery_config=RecoveryConfig(runtime.store.folder),  # type: ignore[no-untyped-call]
             )
+            for hand_over in runtime.at_end:
+                hand_over()
             log.info(
                 "flow ended", stopped=runtime.lane.stop.is_set(), counts=runtime.metrics.counts()
             )

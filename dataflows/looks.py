@@ -21,7 +21,8 @@ from structlog.contextvars import bound_contextvars
 
 from dataflows.execution import execute, for_engine
 from dataflows.runtime import FlowRuntime
-from dataflows.steps import handle_records, parse, topic, write_dead_letters, write_records
+from dataflows.steps import handle_records, parse, write_dead_letters, write_records
+from dataflows.topics import open_topic
 from operators.budget import Budget
 from operators.matching.match import match_look
 from operators.ports import Claims
@@ -53,7 +54,7 @@ def build(
     """The flow; ``match`` is given each look and its time budget."""
     flow = Dataflow(NAME)
     topics, policy = settings.topics, settings.stream.looks
-    looks, matched = topic(topics, topics.looks), topic(topics, topics.matches)
+    looks, matched = open_topic(topics, topics.looks), open_topic(topics, topics.matches)
     metrics = runtime.metrics
 
     async def handle(record: Record) -> LookMatches | None:

@@ -6,19 +6,20 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
 from operators.streaming.gate import Gate
+from operators.streaming.kafka_ownership import Ownership
 from operators.streaming.lane import LaneRuntime
 from operators.streaming.loop_thread import LoopThread
 from operators.streaming.metrics import FlowMetrics, served
-from operators.streaming.recovery import open_store
+from operators.streaming.recovery import RecoveryStore
 from schemas.errors import Misconfigured
 from schemas.settings import FlowSettings, Settings
 
@@ -34,10 +35,19 @@ class FlowRuntime:
     name: str
     lane: LaneRuntime
     metrics: FlowMetrics
-    recovery_folder: Path
-    store_id: str
+    store: RecoveryStore
+    processes: int
+    """That share the flow's partitions."""
+    ordinal: int
+    """Which of them this is, from 0."""
     once: bool
     """End where the source topic ends at the start, instead of waiting for more."""
+    opened: ExitStack
+    """Closes what the flow's topics have opened, however the flow ends."""
+    owned: list[Ownership] = field(default_factory=list)
+    """The share of its source topic's partitions, on Kafka."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """Called when the engine has ended in order, and everything is durable."""
 
 
 @contextmanager
@@ -48,7 +58,17 @@ def flow_runtime(
 
     To be entered in the main thread. Raises Misconfigured when the flow runs already.
     """
-    recovery_folder = settings.stream.recovery_folder / name
+    stream = settings.stream
+    if stream.ordinal >= stream.processes:
+        raise Misconfigured(
+            f"stream.ordinal = {stream.ordinal}: with stream.processes = {stream.processes} the "
+            "last ordinal is one less"
+        )
+    if stream.processes > 1 and settings.topics.kind == "file":
+        raise Misconfigured("file topics are for one process: stream.processes = 1, or use Kafka")
+    # A store per way of sharing: what it holds is of those partitions.
+    share = f"-{stream.ordinal}-of-{stream.processes}" if stream.processes > 1 else ""
+    recovery_folder = stream.recovery_folder / f"{name}{share}"
     gate, metrics = Gate(READ_AHEAD * flow.window), FlowMetrics(CollectorRegistry())
     metrics.in_flight.labels(name).set_function(lambda: gate.inside)
     with (
@@ -56,14 +76,17 @@ def flow_runtime(
         _only_one(name, recovery_folder),
         served(metrics, flow.metrics_port),
         LoopThread() as thread,
+        ExitStack() as opened,
     ):
         yield FlowRuntime(
             name=name,
             lane=LaneRuntime(thread, gate, stop),
             metrics=metrics,
-            recovery_folder=recovery_folder,
-            store_id=open_store(recovery_folder),
+            store=RecoveryStore(recovery_folder),
+            processes=stream.processes,
+            ordinal=stream.ordinal,
             once=once,
+            opened=opened,
         )
 
 

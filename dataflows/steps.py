@@ -13,17 +13,14 @@ from bytewax.operators import KeyedStream
 from pydantic import ValidationError
 
 from dataflows.runtime import FlowRuntime
+from dataflows.topics import FlowTopic, made_of, open_topic, read_from, write_to
 from operators.streaming.dead_letters import dead_letter
-from operators.streaming.file_sink import FileTopicSink
-from operators.streaming.file_source import FileTopicSource
-from operators.streaming.file_topics import FileTopic
 from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
 from operators.streaming.lane import lane
-from operators.streaming.record_lines import MalformedRecord
 from schemas.base import Event
 from schemas.dead_letters import DeadLetter
-from schemas.errors import InvalidRecord, Misconfigured
-from schemas.records import Record
+from schemas.errors import InvalidRecord
+from schemas.records import MalformedRecord, Record
 from schemas.settings import TopicSettings
 
 log = structlog.get_logger()
@@ -32,19 +29,10 @@ Parsed = TypeVar("Parsed", bound=Event)
 Value = TypeVar("Value")
 
 
-def topic(topics: TopicSettings, name: str) -> FileTopic:
-    """The topic ``name``, made if it was not there."""
-    if topics.kind != "file":
-        raise Misconfigured(f"topics of kind {topics.kind!r} are not supported yet: use 'file'")
-    opened = FileTopic(topics.folder, name)
-    opened.create(topics.partitions)
-    return opened
-
-
 def parse(schema: type[Parsed], record: Record) -> Parsed:
     """The event in ``record``. Raises InvalidRecord."""
     if isinstance(record, MalformedRecord):
-        raise InvalidRecord(f"not a line of a file topic: {record.problem}", reason="malformed")
+        raise InvalidRecord(record.problem, reason="malformed")
     try:
         return schema.model_validate_json(record.value)
     except ValidationError as error:
@@ -58,7 +46,7 @@ def parse(schema: type[Parsed], record: Record) -> Parsed:
 
 def handle_records(
     flow: Dataflow,
-    source: FileTopic,
+    source: FlowTopic,
     handle: Callable[[Record], Awaitable[Value]],
     policy: CallPolicy,
     runtime: FlowRuntime,
@@ -73,17 +61,7 @@ def handle_records(
         finally:
             latency.observe(time.perf_counter() - started)
 
-    records = op.input(
-        "records",
-        flow,
-        FileTopicSource(
-            source,
-            runtime.lane.gate,
-            runtime.lane.stop,
-            once=runtime.once,
-            observe=runtime.metrics.observe_source(source.name),
-        ),
-    )
+    records = op.input("records", flow, read_from(source, runtime))
     calls = KeyedCalls(timed, lambda record: record.key, policy, runtime.lane.thread.loop)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
     return lane("lane", records, calls, runtime.lane)
@@ -93,7 +71,7 @@ def write_records(
     step_id: str,
     outcomes: KeyedStream[Done[Record, Value] | Failed[Record]],
     to_record: Callable[[Done[Record, Value] | Failed[Record]], Record | None],
-    target: FileTopic,
+    target: FlowTopic,
     runtime: FlowRuntime,
 ) -> None:
     """Write what ``to_record`` makes of each outcome (None: nothing) to ``target``."""
@@ -102,18 +80,22 @@ def write_records(
     def keyed(
         batch: list[tuple[str, Done[Record, Value] | Failed[Record]]],
     ) -> list[tuple[str, Record]]:
-        records = [record for _, outcome in batch if (record := to_record(outcome)) is not None]
+        records = [
+            made_of(outcome.item, record, target)
+            for _, outcome in batch
+            if (record := to_record(outcome)) is not None
+        ]
         written.inc(len(records))
-        return [(record.key, record) for record in records]
+        return [(_engine_key(record.key), record) for record in records]
 
     stream = op.flat_map_batch(step_id, outcomes, keyed)
-    op.output(f"{step_id}-topic", stream, FileTopicSink(target, runtime.store_id))
+    op.output(f"{step_id}-topic", stream, write_to(target, runtime))
 
 
 def write_dead_letters(
     outcomes: KeyedStream[Done[Record, Value] | Failed[Record]],
     is_dead: Callable[[Failed[Record]], bool],
-    source: FileTopic,
+    source: FlowTopic,
     topics: TopicSettings,
     runtime: FlowRuntime,
 ) -> None:
@@ -136,5 +118,10 @@ def write_dead_letters(
         )
         return record
 
-    target = topic(topics, topics.dead_letters(source.name))
+    target = open_topic(topics, topics.dead_letters(source.name))
     write_records("dead-letters", outcomes, to_letter, target, runtime)
+
+
+def _engine_key(key: str) -> str:
+    """``key`` for the engine, which takes no lone surrogates."""
+    return key if key.isascii() else key.encode(errors="backslashreplace").decode()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+SOURCE = "source-position"
+"""Header of what a flow wrote to Kafka: topic/partition/offset of the record it was made of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -26,3 +29,10 @@ class Record:
     value: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRecord(Record):
+    """What a topic holds that is no record: ``value`` has its bytes; the key may be empty."""
+
+    problem: str = ""

@@ -24,11 +24,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 dlq = typer.Typer(help="Dead letters: what the flows could not use.", no_args_is_help=True)
+topics = typer.Typer(help="The topics as the settings say.", no_args_is_help=True)
 schema = typer.Typer(help="The records on the topics.", no_args_is_help=True)
 sandbox = typer.Typer(help="The procedural fashion world.", no_args_is_help=True)
 evaluate = typer.Typer(help="Quality, measured against the truth.", invoke_without_command=True)
 models = typer.Typer(help="Image-text encoders known by name.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
+app.add_typer(topics, name="topics")
 app.add_typer(models, name="models")
 app.add_typer(schema, name="schema")
 app.add_typer(sandbox, name="sandbox")
@@ -145,6 +147,26 @@ def doctor(context: typer.Context) -> None:
 
     with reported():
         raise typer.Exit(examine(settings, console))
+
+
+@topics.command("create")
+def topics_create(context: typer.Context) -> None:
+    """Create the topics that are missing; those that exist stay as they are."""
+    settings = _settings(context)
+    from services.topics import create
+
+    with reported():
+        create(settings, console)
+
+
+@topics.command("check")
+def topics_check(context: typer.Context) -> None:
+    """Say in what the topics differ from the settings; exit code 1 when in anything."""
+    settings = _settings(context)
+    from services.topics import check
+
+    with reported():
+        raise typer.Exit(check(settings, console))
 
 
 @dlq.command("list")

@@ -7,9 +7,9 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
+from dataflows.topics import FlowTopic, open_topic, replay_letters
 from operators.streaming import dead_letters
 from operators.streaming.dead_letters import StoredLetter
-from operators.streaming.file_topics import FileTopic
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
 
@@ -31,7 +31,7 @@ def print_letters(settings: Settings, topic: str | None, console: Console) -> No
             letter = stored.letter
             table.add_row(
                 f"{letter.partition}/{letter.offset}",
-                stored.record.key[:40],
+                _shown(stored.record.key[:40]),
                 letter.stage,
                 letter.reason,
                 str(letter.attempts),
@@ -55,7 +55,7 @@ def print_letter(settings: Settings, topic: str, letter: str, console: Console) 
 
 def replay(settings: Settings, topic: str) -> int:
     """Put the letters of ``topic`` back on it, each once; how many were put."""
-    return dead_letters.replay(_letters(settings, topic), _topic(settings, topic))
+    return replay_letters(_letters(settings, topic), open_topic(settings.topics, topic))
 
 
 def _find(settings: Settings, topic: str, letter: str) -> StoredLetter:
@@ -65,13 +65,10 @@ def _find(settings: Settings, topic: str, letter: str) -> StoredLetter:
     raise Misconfigured(f"{topic} has no dead letter {letter}; `looksync dlq list` names them")
 
 
-def _letters(settings: Settings, topic: str) -> FileTopic:
-    return _topic(settings, settings.topics.dead_letters(topic))
+def _letters(settings: Settings, topic: str) -> FlowTopic:
+    return open_topic(settings.topics, settings.topics.dead_letters(topic))
 
 
-def _topic(settings: Settings, name: str) -> FileTopic:
-    if settings.topics.kind != "file":
-        raise Misconfigured("this command reads file topics (topics.kind = 'file')")
-    topic = FileTopic(settings.topics.folder, name)
-    topic.create(settings.topics.partitions)
-    return topic
+def _shown(key: str) -> str:
+    """``key`` for a terminal; bytes that are no text are escaped."""
+    return key.encode(errors="backslashreplace").decode()

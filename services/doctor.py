@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.pretty import Pretty
 from rich.table import Table
 
+from dataflows.topics import open_topic
 from operators.catalog.mapping import load_mappings
 from operators.catalog.taxonomy import Taxonomy
 from operators.models.load_encoder import load_encoder
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
-from operators.streaming.file_topics import FileTopic
-from schemas.errors import LookSyncError, Misconfigured
+from schemas.errors import LookSyncError
 from schemas.settings import Settings
 
 
@@ -37,15 +37,14 @@ def examine(settings: Settings, console: Console) -> int:
 
 def _topics(settings: Settings) -> str:
     topics = settings.topics
-    if topics.kind != "file":
-        raise Misconfigured("topics.kind = 'kafka' has no adapter yet; use 'file'")
     lines = []
     for name in (topics.updates, topics.changes, topics.looks, topics.matches):
-        if not (topics.folder / name).is_dir():
+        if topics.kind == "file" and not (topics.folder / name).is_dir():
             lines.append(f"{name}: not there yet; whoever uses it first makes it")
             continue
-        ends = FileTopic(topics.folder, name).end_offsets()
-        lines.append(f"{name}: {sum(ends.values()):,} bytes in {len(ends)} partitions")
+        ends = open_topic(topics, name).end_offsets()
+        unit = "bytes" if topics.kind == "file" else "records so far"
+        lines.append(f"{name}: {sum(ends.values()):,} {unit} in {len(ends)} partitions")
     return "\n".join(lines)
 
 

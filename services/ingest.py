@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dataflows.topics import open_topic
 from operators.catalog.feeds import RejectedRow, read_feed
 from operators.catalog.mapping import Mapping, load_mappings
-from operators.streaming.file_topics import FileTopic
 from schemas.errors import InvalidFile, Misconfigured
 from schemas.records import Record
 from schemas.settings import Settings
@@ -47,8 +47,7 @@ def ingest_file(file: Path, vendor: str, settings: Settings) -> IngestSummary:
     Rows without a version of their own get the time of this call (microseconds since 1970), so
     a file ingested again replaces what it said before. Raises InvalidFile or Misconfigured.
     """
-    topic = FileTopic(settings.topics.folder, settings.topics.updates)
-    topic.create(settings.topics.partitions)
+    topic = open_topic(settings.topics, settings.topics.updates)
     mapping = _mapping(vendor, settings)
     summary = IngestSummary(topic.name)
 

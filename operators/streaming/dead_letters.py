@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -27,7 +28,7 @@ from operators.streaming.file_topics import (
 from operators.streaming.keyed_calls import Failed
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
 from schemas.errors import DeadlineExceeded, InvalidRecord, PictureUnavailable, Rejected
-from schemas.records import Record
+from schemas.records import SOURCE, Record
 
 REPLAY_OF = "replay-of"
 """Position of the failed record that this record repeats."""
@@ -35,6 +36,19 @@ REPLAY_ORIGIN = "replay-origin"
 """Position of the very first record of a chain of replays."""
 REPLAY_ATTEMPTS = "replay-attempts"
 REPLAY_FIRST_TIME = "replay-first-time"
+REPLAYED = "replayed"
+"""On a mark, which is no letter itself: the name of a letter that was put back (Kafka)."""
+
+
+class ReadTopic(Protocol):
+    """A topic to read letters from: of files or of Kafka."""
+
+    @property
+    def partitions(self) -> int: ...
+
+    def read(self, partition: int, offset: int = 0) -> Iterator[Record]:
+        """The records from ``offset`` to the present end."""
+        ...
 
 
 def dead_letter(failed: Failed[Record]) -> Record:
@@ -89,10 +103,12 @@ class StoredLetter:
         return f"{self.letter.topic}/{self.letter.partition}/{self.letter.offset}"
 
 
-def read_letters(topic: FileTopic) -> Iterator[StoredLetter]:
+def read_letters(topic: ReadTopic) -> Iterator[StoredLetter]:
     """All letters, partition by partition, oldest first. InvalidRecord: one is none."""
     for partition in range(topic.partitions):
         for record in topic.read(partition):
+            if REPLAYED in record.headers:
+                continue
             try:
                 yield StoredLetter(DeadLetter.from_record(record), record)
             except ValidationError as error:
@@ -115,18 +131,18 @@ def replay(letters: FileTopic, source: FileTopic, names: Collection[str] | None 
                 chosen[stored.name] = stored
         if chosen:
             journal.announce()
-            source.append(_replayed(stored) for stored in chosen.values())
+            source.append(put_back(stored) for stored in chosen.values())
             journal.record(lock, chosen)
         journal.settle()
     return len(chosen)
 
 
-def _replayed(stored: StoredLetter) -> Record:
-    """The record as it was, with the replay's headers in place of the letter's."""
+def put_back(stored: StoredLetter) -> Record:
+    """The failed record as it was, with a replay's headers in place of the letter's."""
     own = {
         name: value
         for name, value in stored.record.headers.items()
-        if not name.startswith(HEADER_PREFIX)
+        if not name.startswith(HEADER_PREFIX) and name != SOURCE
     }
     return Record(
         stored.record.key,

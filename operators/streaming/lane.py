@@ -14,10 +14,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
@@ -43,6 +43,8 @@ class LaneRuntime:
     gate: Gate
     stop: threading.Event
     """Set to end the process: sources end, lanes begin no more calls."""
+    pending: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    """Per lane, the items that its last snapshot holds."""
 
 
 @operator
@@ -81,6 +83,7 @@ class _Lane(
         # Appended to by the loop, emptied by the worker: both ends of a deque are thread-safe.
         self._outcomes: deque[tuple[int, Done[Item, Value] | Failed[Item]]] = deque()
         if recovered:
+            runtime.pending[id(self)] = recovered
             runtime.gate.enter(len(recovered))
             self._admit(recovered)
 
@@ -111,7 +114,8 @@ class _Lane(
         return datetime.now(UTC) + POLL if self._pending else None
 
     def snapshot(self) -> tuple[Item, ...]:
-        return tuple(self._pending.values())
+        pending = self._runtime.pending[id(self)] = tuple(self._pending.values())
+        return pending
 
     def _admit(self, items: Sequence[Item]) -> None:
         first = self._arrivals

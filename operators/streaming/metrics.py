@@ -37,10 +37,27 @@ class FlowMetrics:
             ["topic", "reason"],
             registry=registry,
         )
-        self.lag = Gauge(
+        self.lag_bytes = Gauge(
             "looksync_lag_bytes",
             "Bytes of a file topic's partition that have not been read.",
             ["topic", "partition"],
+            registry=registry,
+        )
+        self.lag_records = Gauge(
+            "looksync_lag_records",
+            "Records of a Kafka topic's partition that have not been read.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.records_lost = Counter(
+            "looksync_records_lost",
+            "Records deleted from a topic before they were read (topics.kafka.accept_gaps).",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.topics_down = Gauge(
+            "looksync_topics_down",
+            "1 while the brokers do not answer, and the flow waits for them.",
             registry=registry,
         )
         self.in_flight = Gauge(
@@ -134,12 +151,12 @@ class FlowMetrics:
 
         return observe
 
-    def observe_source(self, topic: str) -> Callable[[int, int, int], None]:
-        """What a source reports partition, records emitted and bytes not read to."""
+    def observe_source(self, topic: str, lag: Gauge) -> Callable[[int, int, int], None]:
+        """What a source reports partition, records emitted and its ``lag`` to."""
 
-        def observe(partition: int, emitted: int, lag_bytes: int) -> None:
+        def observe(partition: int, emitted: int, not_read: int) -> None:
             self.records_in.labels(topic, partition).inc(emitted)
-            self.lag.labels(topic, partition).set(lag_bytes)
+            lag.labels(topic, partition).set(not_read)
 
         return observe
 

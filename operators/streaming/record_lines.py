@@ -10,17 +10,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 from typing import Any
 
-from schemas.records import Position, Record
-
-
-@dataclass(frozen=True, slots=True)
-class MalformedRecord(Record):
-    """A line that is no record of the format. ``value``: the line's bytes; ``key``: empty."""
-
-    problem: str = ""
+from schemas.records import MalformedRecord, Position, Record
 
 
 def encode(record: Record) -> bytes:
@@ -54,7 +46,9 @@ def decode(line: bytes, position: Position) -> Record:
         if isinstance(key, str) and _all_text(headers):
             return Record(key, value, headers, position)
         problem = "the key must be text, headers an object of texts"
-    return MalformedRecord("", line.removesuffix(b"\n"), {}, position, problem)
+    return MalformedRecord(
+        "", line.removesuffix(b"\n"), {}, position, f"not a line of a file topic: {problem}"
+    )
 
 
 def _all_text(headers: object) -> bool:

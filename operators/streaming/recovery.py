@@ -43,6 +43,37 @@ def open_store(folder: Path) -> str:
     return name.read_text()
 
 
+class RecoveryStore:
+    """The store in ``folder``, opened for the only process that uses it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._id = open_store(folder)
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def used(self) -> bool:
+        """Whether it holds anything to go on from."""
+        for part in self.folder.glob("part-*.sqlite3"):
+            with closing(sqlite3.connect(part)) as store:
+                if store.execute("SELECT EXISTS (SELECT 1 FROM snaps)").fetchone() == (1,):
+                    return True
+        return False
+
+    def renew(self) -> None:
+        """Begin a new store, with a new id, because others have gone on from this one's end.
+
+        To be called before the engine opens it.
+        """
+        (self.folder / "store-id").unlink()
+        for file in self.folder.glob("part-*.sqlite3*"):
+            file.unlink()
+        self._id = open_store(self.folder)
+
+
 def _forget_unfinished_epochs(part: Path) -> None:
     """Remove the snapshots that the last execution wrote of an epoch that did not end.
 

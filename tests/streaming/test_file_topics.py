@@ -18,9 +18,9 @@ from operators.streaming.file_topics import (
     open_to_append,
     write_all,
 )
-from operators.streaming.record_lines import MalformedRecord, decode, encode
+from operators.streaming.record_lines import decode, encode
 from schemas.errors import Misconfigured
-from schemas.records import Position, Record
+from schemas.records import MalformedRecord, Position, Record
 
 HERE = Position("t", 0, 0)
 

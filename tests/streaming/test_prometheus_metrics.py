@@ -21,7 +21,7 @@ def free_port() -> int:
 def test_served_until_the_end_and_no_longer() -> None:
     metrics, port = FlowMetrics(CollectorRegistry()), free_port()
     metrics.observe_batches("encoder")(8, 0.003)
-    metrics.observe_source("catalog.updates")(1, 12, 3400)
+    metrics.observe_source("catalog.updates", metrics.lag_bytes)(1, 12, 3400)
     url = f"http://127.0.0.1:{port}/metrics"
 
     with served(metrics, port):

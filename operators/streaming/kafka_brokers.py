@@ -1,0 +1,183 @@
+"""How the brokers are reached: client configurations, and what their errors mean.
+
+librdkafka retries by itself whatever can pass: an outage is no error but a silence. What is told
+here is the silence at the start (Unavailable), and what no waiting repairs (Misconfigured).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+
+from schemas.errors import Misconfigured, Unavailable
+from schemas.settings import KafkaSettings, TopicSettings
+
+log = structlog.get_logger()
+
+_REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError._INVALID_ARG,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+"""Errors that only another setting, or another right, takes away."""
+
+
+class Brokers:
+    """The Kafka cluster that the settings name; makes its clients. Threads may share it."""
+
+    def __init__(self, topics: TopicSettings) -> None:
+        self.settings: KafkaSettings = topics.kafka
+        self.names = ",".join(topics.brokers)
+        self._down: str | None = None
+        self._problem: KafkaError | None = None
+        """The last error that no waiting repairs."""
+        self._lock = threading.Lock()
+
+    @property
+    def down(self) -> bool:
+        """Whether the last that was heard of the brokers is that they do not answer."""
+        return self._down is not None
+
+    def answered(self) -> None:
+        """To be called after an answer: it ends an outage."""
+        with self._lock:
+            before, self._down = self._down, None
+        if before is not None:
+            log.info("kafka answers again", brokers=self.names)
+
+    def silent(self, error: KafkaError) -> None:
+        """To be called when a question was not answered: it begins an outage."""
+        with self._lock:
+            before, self._down = self._down, str(error)
+        if before is None:
+            log.warning("kafka does not answer, waiting", brokers=self.names, error=str(error))
+
+    def admin(self) -> AdminClient:
+        with self._configured():
+            return AdminClient(self._config())
+
+    def consumer(self, group: str, **config: Any) -> Consumer:
+        """A consumer that commits nothing by itself, and fails where its offset is gone."""
+        with self._configured():
+            return Consumer(
+                self._config()
+                | {
+                    "group.id": group,
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "auto.offset.reset": "error",
+                    "allow.auto.create.topics": False,
+                    # Read ahead a moment's work, not librdkafka's 64 MB per partition; and look
+                    # for room often, not once a second, or the short queue would run dry.
+                    "queued.min.messages": 2000,
+                    "queued.max.messages.kbytes": 8192,
+                    "fetch.queue.backoff.ms": 5,
+                }
+                | config
+            )
+
+    def producer(self, **config: Any) -> Producer:
+        """A producer that delivers each record once and in order, or says that it could not."""
+        with self._configured():
+            return Producer(
+                self._config()
+                | {
+                    "enable.idempotence": True,
+                    "acks": "all",
+                    "delivery.timeout.ms": int(1000 * self.settings.delivery_timeout_seconds),
+                    "partitioner": "murmur2_random",  # as Java's: a key has one partition for all
+                    "compression.type": "lz4",
+                    "linger.ms": 5,
+                    # The topic decides what is too large, not a second limit here.
+                    "message.max.bytes": 64 * 2**20,
+                }
+                | config
+            )
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Around a question that must be answered: Misconfigured or Unavailable when it is not."""
+        try:
+            yield
+        except KafkaException as raised:
+            raise self.explained(raised.args[0]) from raised
+        self.answered()
+
+    def explained(self, error: KafkaError) -> Misconfigured | Unavailable:
+        """What ``error`` means, and what to do about it."""
+        if error.code() not in _REFUSED and self._problem is not None:
+            error = self._problem
+        if error.code() in _REFUSED:
+            return Misconfigured(
+                f"Kafka at {self.names} refuses: {error}; see topics.kafka and the rights there"
+            )
+        return Unavailable(
+            f"Kafka at {self.names} does not answer ({error}): start it, or set topics.brokers"
+        )
+
+    @contextmanager
+    def _configured(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise Misconfigured(f"topics.kafka: {error.args[0]}") from error
+
+    def _config(self) -> dict[str, Any]:
+        kafka = self.settings
+        config: dict[str, Any] = {
+            "bootstrap.servers": self.names,
+            "security.protocol": kafka.security_protocol,
+            "client.id": "looksync",
+            "enable.metrics.push": False,
+            "log_level": 2,  # what matters comes through error_cb, once per outage
+            "error_cb": self._on_error,
+            "reconnect.backoff.max.ms": 2000,  # back within 2 s of the brokers, not 10
+            "socket.keepalive.enable": True,
+        }
+        if kafka.security_protocol in ("SSL", "SASL_SSL"):
+            config |= _given(
+                {
+                    "ssl.ca.location": kafka.ca_file and str(kafka.ca_file),
+                    "ssl.certificate.location": kafka.certificate_file
+                    and str(kafka.certificate_file),
+                    "ssl.key.location": kafka.key_file and str(kafka.key_file),
+                    "ssl.key.password": kafka.key_password
+                    and kafka.key_password.get_secret_value(),
+                }
+            )
+        if kafka.security_protocol.startswith("SASL"):
+            config |= _given(
+                {
+                    "sasl.mechanism": kafka.sasl_mechanism,
+                    "sasl.username": kafka.username,
+                    "sasl.password": kafka.password and kafka.password.get_secret_value(),
+                }
+            )
+        return config
+
+    def _on_error(self, error: KafkaError) -> None:
+        """On whatever thread polls a client."""
+        if error.code() in _REFUSED:
+            if self._problem is None:
+                log.error("kafka refuses", brokers=self.names, error=str(error))
+            self._problem = error
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.silent(error)
+
+
+def _given(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if value is not None}
