@@ -75,7 +75,7 @@ class Effects:
         return self.put(name, owner)
 
 
-def run_catalog(base: Path, once: bool) -> None:
+def open_catalog(base: Path) -> OpenFlow:
     """Every packet is a change; one whose payload says so is refused."""
     effects = Effects(base)
 
@@ -107,8 +107,12 @@ def run_catalog(base: Path, once: bool) -> None:
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
         yield catalog.build(settings, apply, runtime)
 
+    return open_flow
+
+
+def run_catalog(base: Path, once: bool) -> None:
     settings = flow_settings(base)
-    sys.exit(execute("catalog", settings.stream.catalog, settings, open_flow, once=once))
+    sys.exit(execute("catalog", settings.stream.catalog, settings, open_catalog(base), once=once))
 
 
 def open_looks(base: Path) -> OpenFlow:

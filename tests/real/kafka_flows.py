@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bytewax.dataflow import Dataflow
+from flows.flow_process import open_catalog, open_looks
 from rich.console import Console
 
-from dataflows import catalog
 from dataflows.execution import execute
-from dataflows.runtime import FlowRuntime
 from operators.streaming.kafka_brokers import Brokers
 from operators.streaming.kafka_topics import KafkaTopic
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
 from services.topics import create
 
+# Forked from a process that has imported the flows already: a start takes 50 ms instead of 1 s.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["dataflows.catalog", "dataflows.looks"])
 
 
 @dataclass(frozen=True)
 class KafkaFlows:
-    """Settings of flows whose topics, groups and folders nobody else has."""
+    """Flows whose topics, groups and folders nobody else has."""
 
     brokers: str
     base: Path
@@ -68,3 +67,37 @@ class KafkaFlows:
         """All records of a topic, each partition's in order."""
         topic = self.topic(name)
         return [record for p in range(topic.partitions) for record in topic.read(p)]
+
+    def start(
+        self, flow: str, settings: Settings | None = None, *, once: bool = False
+    ) -> ForkServerProcess:
+        process = PROCESSES.Process(
+            target=_run, args=(flow, settings or self.settings(), self.base, once)
+        )
+        process.start()
+        return process
+
+    def finish(self, flow: str, settings: Settings | None = None) -> None:
+        """Run ``flow`` over what there is; it ends with 0."""
+        process = self.start(flow, settings, once=True)
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def _run(flow: str, settings: Settings, base: Path, once: bool) -> None:
+    if flow == "catalog":
+        sys.exit(
+            execute(flow, settings.stream.catalog, settings, open_catalog(base), once=once)
+        )
+    sys.exit(execute(flow, settings.stream.looks, settings, open_looks(base), once=once))
+
+
+def packet(product: str, version: int, *, refuse: bool = False, headers: dict[str, str] | None = None) -> Record:
+    value = {
+        "vendor": "acme",
+        "product_id": product,
+        "kind": "upsert",
+        "version": version,
+        "payload": {"refuse": refuse},
+    }
+    return Record(f"acme:{product}", json.dumps(value).encode(), headers or {})

@@ -99,7 +99,7 @@ def test_doctor_finds_the_embedded_preset_well(tmp_path: Path) -> None:
 def test_doctor_says_what_the_production_preset_lacks(tmp_path: Path) -> None:
     ended = looksync("doctor", cwd=tmp_path, LOOKSYNC_PRESET="production", HF_HUB_OFFLINE="1")
     assert ended.returncode == 1
-    assert "topics.kind" in ended.stdout
+    assert "topics.brokers" in ended.stdout
     assert "encoder.model" in ended.stdout
     assert "Traceback" not in ended.stderr
 
