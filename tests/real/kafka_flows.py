@@ -16,6 +16,7 @@ from rich.console import Console
 
 from dataflows.execution import execute
 from operators.streaming.kafka_brokers import Brokers
+from operators.streaming.kafka_records import from_message
 from operators.streaming.kafka_topics import KafkaTopic
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
@@ -66,7 +67,8 @@ class KafkaFlows:
     def read(self, name: str) -> list[Record]:
         """All records of a topic, each partition's in order."""
         topic = self.topic(name)
-        return [record for p in range(topic.partitions) for record in topic.read(p)]
+        starts = dict.fromkeys(range(topic.partitions), 0)
+        return [from_message(message) for message in topic.messages(starts)]
 
     def start(
         self, flow: str, settings: Settings | None = None, *, once: bool = False
@@ -86,13 +88,13 @@ class KafkaFlows:
 
 def _run(flow: str, settings: Settings, base: Path, once: bool) -> None:
     if flow == "catalog":
-        sys.exit(
-            execute(flow, settings.stream.catalog, settings, open_catalog(base), once=once)
-        )
+        sys.exit(execute(flow, settings.stream.catalog, settings, open_catalog(base), once=once))
     sys.exit(execute(flow, settings.stream.looks, settings, open_looks(base), once=once))
 
 
-def packet(product: str, version: int, *, refuse: bool = False, headers: dict[str, str] | None = None) -> Record:
+def packet(
+    product: str, version: int, *, refuse: bool = False, headers: dict[str, str] | None = None
+) -> Record:
     value = {
         "vendor": "acme",
         "product_id": product,

@@ -1,0 +1,102 @@
+"""Processes share the partitions of a topic: more of them, fewer, two of the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+from flows.flow_process import Effects
+from kafka_flows import KafkaFlows, packet
+from real_servers import RealKafka
+
+from dataflows.execution import MISCONFIGURED
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+
+PRODUCTS = 40
+
+
+@pytest.fixture
+def flows(kafka: RealKafka, tmp_path: Path) -> KafkaFlows:
+    made = KafkaFlows(kafka.brokers, tmp_path, partitions=6)
+    made.create()
+    return made
+
+
+def feed(flows: KafkaFlows, versions: range) -> None:
+    flows.topic("updates").append(packet(f"p{n % PRODUCTS}", n) for n in versions)
+
+
+def changes(flows: KafkaFlows) -> dict[str, list[int]]:
+    """Per product, the versions on catalog.changes in their order there."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for record in flows.read("changes"):
+        found[record.key].append(json.loads(record.value)["version"])
+    return dict(found)
+
+
+def expected(count: int) -> dict[str, list[int]]:
+    return {f"acme:p{n}": list(range(n, count, PRODUCTS)) for n in range(PRODUCTS)}
+
+
+def wait_until(reached: Callable[[], bool], processes: list[ForkServerProcess]) -> None:
+    until = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < until
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.05)
+
+
+def stop(processes: list[ForkServerProcess]) -> None:
+    for process in processes:
+        assert process.pid is not None
+        process.terminate()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def start_all(flows: KafkaFlows, count: int) -> list[ForkServerProcess]:
+    return [flows.start("catalog", flows.settings(count, ordinal)) for ordinal in range(count)]
+
+
+def test_two_processes_three_and_two_again(flows: KafkaFlows) -> None:
+    """Stopped in the middle of their work each time, so that inputs are in flight."""
+    total = 0
+    for round_, count in enumerate([2, 3, 2, 3]):
+        feed(flows, range(total, total + 1200))
+        total += 1200
+        effects = Effects(flows.base)
+        before = effects.calls()
+        processes = start_all(flows, count)
+        wait_until(lambda: effects.calls() > before + 100, processes)  # noqa: B023
+        stop(processes)
+        assert effects.calls() < total, f"round {round_}: all was done"
+
+    for ordinal in range(2):
+        flows.finish("catalog", flows.settings(2, ordinal))
+
+    assert changes(flows) == expected(total)
+    assert effects.calls() == len(effects.all()) == total, "an orderly stop repeats no call"
+
+
+def test_after_a_kill_the_old_processes_are_wanted_back(flows: KafkaFlows) -> None:
+    feed(flows, range(1200))
+    first, second = start_all(flows, 2)
+    wait_until(lambda: Effects(flows.base).calls() > 100, [first, second])
+    first.kill()
+    stop([second])
+
+    refused = flows.start("catalog", flows.settings(3, 0), once=True)
+    refused.join(60)
+    assert refused.exitcode == MISCONFIGURED, "partitions 0 and 3 of 6: 0 was the killed one's"
+
+    flows.finish("catalog", flows.settings(2, 0))
+    for ordinal in range(3):
+        flows.finish("catalog", flows.settings(3, ordinal))
+    assert changes(flows) == expected(1200)
