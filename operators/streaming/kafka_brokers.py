@@ -114,7 +114,10 @@ class Brokers:
         try:
             yield
         except KafkaException as raised:
-            raise self.explained(raised.args[0]) from raised
+            explained = self.explained(raised.args[0])
+            if isinstance(explained, Unavailable):
+                self.silent(raised.args[0])
+            raise explained from raised
         self.answered()
 
     def explained(self, error: KafkaError) -> Misconfigured | Unavailable:

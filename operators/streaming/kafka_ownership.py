@@ -21,12 +21,14 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from operators.streaming.kafka_progress import Commit, Progress
 from operators.streaming.kafka_topics import KafkaTopic
 from operators.streaming.recovery import RecoveryStore
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, Unavailable
 
 log = structlog.get_logger()
 
 COMMIT_EVERY = 1.0
 """Seconds between commits: as old as the lag that autoscalers see may be."""
+ANSWER_WITHIN = 5.0
+"""Seconds in which an owner waits for an answer before it says that there is an outage."""
 ASSURED_FOR = 10.0
 """Seconds after which an owner that could not look whether it still is one writes nothing."""
 SEEN_ALIVE_AFTER = 15.0
@@ -92,8 +94,7 @@ class Ownership:
         self._stop_keeper()
         self._progress.update(progress)
         self.check()
-        with self._brokers.asked():
-            self._renew(ended=True)
+        self._renew(ended=True)
         self.check()
 
     def close(self) -> None:
@@ -117,15 +118,15 @@ class Ownership:
         try:
             with self._brokers.asked():
                 claims.init_transactions(self._timeout)
-            commits = self._admitted(self._commits())
+            commits = self._admitted(self._commits(self._timeout))
             with self._brokers.asked():
                 claims.begin_transaction()
                 claims.send_offsets_to_transaction(
                     self._offsets(commits), self._consumer.consumer_group_metadata(), self._timeout
                 )
                 claims.commit_transaction(self._timeout)
-        except (KafkaException, Exception) as error:
-            if _is_fenced(error):
+        except (Misconfigured, Unavailable) as error:
+            if _is_fenced(error.__cause__):
                 return False
             raise
         self._progress = {partition: commit.progress for partition, commit in commits.items()}
@@ -173,19 +174,19 @@ class Ownership:
             )
         log.warning("taking over, if the owner shows no life", partitions=alive)
         time.sleep(SEEN_ALIVE_AFTER)
-        for partition, commit in self._commits().items():
+        for partition, commit in self._commits(self._timeout).items():
             if partition in alive and commit != others[partition]:
                 raise Misconfigured(
                     f"{self._group}: the process that reads partition {partition} of "
                     f"{self.topic.name} is alive: stop it first"
                 )
 
-    def _commits(self) -> dict[int, Commit | None]:
+    def _commits(self, timeout: float) -> dict[int, Commit | None]:
         """As they stand in the group; None: nothing was ever committed."""
         with self._brokers.asked():
             committed = self._consumer.committed(
                 [TopicPartition(self.topic.name, p) for p in sorted(self.partitions)],
-                timeout=self._timeout,
+                timeout=timeout,
             )
             for answer in committed:
                 if answer.error is not None:
@@ -211,14 +212,14 @@ class Ownership:
         while not self._closing.wait(COMMIT_EVERY) and self._lost is None:
             try:
                 self._renew(ended=False)
-            except KafkaException as error:
-                self._brokers.silent(error.args[0])
-            except Exception as error:  # an outage seen through `asked`
-                log.warning("commit failed, trying again", error=str(error))
+            except Unavailable:
+                pass  # told once per outage; what is durable is committed after it
+            except Misconfigured as error:
+                self._lost = error
 
     def _renew(self, *, ended: bool) -> None:
         asked = time.monotonic()
-        commits = self._commits()
+        commits = self._commits(ANSWER_WITHIN)
         for partition, commit in commits.items():
             if commit is None or commit.store != self._store.id:
                 self._lost = Misconfigured(
@@ -233,8 +234,8 @@ class Ownership:
             partition: Commit(progress[partition], self._store.id, self._beat, ended)
             for partition in self.partitions
         }
-        self._consumer.commit(offsets=self._offsets(ours), asynchronous=False)
-        self._brokers.answered()
+        with self._brokers.asked():
+            self._consumer.commit(offsets=self._offsets(ours), asynchronous=False)
 
     def _offsets(self, commits: dict[int, Commit]) -> list[TopicPartition]:
         return [
@@ -244,13 +245,9 @@ class Ownership:
 
 
 def _is_fenced(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, KafkaException) and error.args[0].code() in (
-            KafkaError._FENCED,
-            KafkaError.INVALID_PRODUCER_EPOCH,
-            KafkaError.PRODUCER_FENCED,
-            KafkaError.CONCURRENT_TRANSACTIONS,
-        ):
-            return True
-        error = error.__cause__
-    return False
+    return isinstance(error, KafkaException) and error.args[0].code() in (
+        KafkaError._FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.CONCURRENT_TRANSACTIONS,
+    )

@@ -36,7 +36,9 @@ class KafkaFlows:
     partitions: int = 2
     prefix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
-    def settings(self, processes: int = 1, ordinal: int = 0, **kafka: object) -> Settings:
+    def settings(
+        self, processes: int = 1, ordinal: int = 0, folder: str = "recovery", **kafka: object
+    ) -> Settings:
         return load_settings(
             topics={
                 "kind": "kafka",
@@ -49,7 +51,7 @@ class KafkaFlows:
                 "kafka": {"group_prefix": self.prefix, "replication": 1, **kafka},
             },
             stream={
-                "recovery_folder": self.base / "recovery",
+                "recovery_folder": self.base / folder,
                 "epoch_seconds": 0.1,
                 "processes": processes,
                 "ordinal": ordinal,
@@ -85,11 +87,20 @@ class KafkaFlows:
         process.join(60)
         assert process.exitcode == 0
 
+    def run(self, flow: str = "catalog", settings: Settings | None = None) -> int:
+        """Run ``flow`` over what there is, in this process; its exit code."""
+        return _execute(flow, settings or self.settings(), self.base, once=True)
+
 
 def _run(flow: str, settings: Settings, base: Path, once: bool) -> None:
+    sys.exit(_execute(flow, settings, base, once=once))
+
+
+def _execute(flow: str, settings: Settings, base: Path, *, once: bool) -> int:
+    stream = settings.stream
     if flow == "catalog":
-        sys.exit(execute(flow, settings.stream.catalog, settings, open_catalog(base), once=once))
-    sys.exit(execute(flow, settings.stream.looks, settings, open_looks(base), once=once))
+        return execute(flow, stream.catalog, settings, open_catalog(base), once=once)
+    return execute(flow, stream.looks, settings, open_looks(base), once=once)
 
 
 def packet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -100,3 +101,55 @@ def test_after_a_kill_the_old_processes_are_wanted_back(flows: KafkaFlows) -> No
     for ordinal in range(3):
         flows.finish("catalog", flows.settings(3, ordinal))
     assert changes(flows) == expected(1200)
+
+
+def start_two_at_once(flows: KafkaFlows) -> list[ForkServerProcess]:
+    """For the same partitions, each with a recovery store of its own."""
+    return [flows.start("catalog", flows.settings(folder=f"recovery{n}")) for n in range(2)]
+
+
+def test_of_two_that_start_at_once_one_goes_on(flows: KafkaFlows) -> None:
+    feed(flows, range(1200))
+    processes = start_two_at_once(flows)
+    wait_until(lambda: any(process.exitcode is not None for process in processes), [])
+    (refused,) = [process for process in processes if process.exitcode is not None]
+    (going_on,) = [process for process in processes if process is not refused]
+
+    wait_until(lambda: Effects(flows.base).calls() == 1200, [going_on])
+    stop([going_on])
+
+    assert refused.exitcode == MISCONFIGURED
+    assert changes(flows) == expected(1200)
+
+
+def test_a_second_process_is_refused_while_the_first_goes_on(flows: KafkaFlows) -> None:
+    feed(flows, range(1200))
+    first = flows.start("catalog")
+    wait_until(lambda: Effects(flows.base).calls() > 50, [first])
+
+    for forced in (False, True):
+        second = flows.start("catalog", flows.settings(folder="other", take_over=forced))
+        second.join(60)
+        assert second.exitcode == MISCONFIGURED
+
+    wait_until(lambda: Effects(flows.base).calls() == 1200, [first])
+    stop([first])
+    assert changes(flows) == expected(1200)
+
+
+def test_a_process_that_was_given_up_stops_when_it_wakes(flows: KafkaFlows) -> None:
+    """Suspended beyond its assurance, taken over by force, woken: it writes nothing any more."""
+    feed(flows, range(1200))
+    first = flows.start("catalog")
+    wait_until(lambda: Effects(flows.base).calls() > 50, [first])
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGSTOP)
+
+    flows.finish("catalog", flows.settings(folder="other", take_over=True))
+    before = len(flows.read("changes"))
+    os.kill(first.pid, signal.SIGCONT)
+    first.join(60)
+
+    assert first.exitcode == MISCONFIGURED
+    assert len(flows.read("changes")) == before
+    assert {key: sorted(set(found)) for key, found in changes(flows).items()} == expected(1200)
