@@ -22,7 +22,7 @@ from operators.models.batching_encoder import BatchingEncoder
 from operators.models.load_encoder import load_encoder
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
-from operators.ports import Claims, VisionLanguageModel
+from operators.ports import Claims, VectorStore, VisionLanguageModel
 from operators.stores.redis_cache import RedisCache
 from operators.stores.redis_claims import RedisClaims
 from operators.stores.redis_ledger import RedisLedger
@@ -30,6 +30,7 @@ from operators.stores.redis_pipeline import open_redis
 from operators.stores.sqlite_index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.valkey_server import ensure_server
+from operators.stores.weaviate_index import WeaviateIndex
 from operators.streaming.metrics import FlowMetrics
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
@@ -85,7 +86,7 @@ async def open_catalog_parts(
             ),
             pictures=opened.pictures(),
             encoder=encoder,
-            index=opened.index(encoder),
+            index=await opened.index(encoder),
             ledger=opened.ledger(),
             thumbnails=ThumbnailFolder.open(settings.thumbnails),
         )
@@ -107,7 +108,7 @@ async def open_look_parts(
             match=MatchParts(
                 pictures=opened.pictures(),
                 encoder=encoder,
-                index=opened.index(encoder),
+                index=await opened.index(encoder),
                 ledger=opened.ledger(),
                 segmenter=segmenter,
                 tagger=tagger,
@@ -120,6 +121,13 @@ async def open_look_parts(
             ),
             claims=opened.claims(),
         )
+
+
+@asynccontextmanager
+async def open_index(settings: Settings) -> AsyncIterator[VectorStore]:
+    """The index of the encoder in force, made when there is none."""
+    async with _Opened(settings, None) as opened:
+        yield await opened.index(opened.encoder())
 
 
 def _taxonomy(settings: Settings) -> Taxonomy:
@@ -161,11 +169,16 @@ class _Opened:
     def pictures(self) -> PictureFetcher:
         return self._kept(PictureFetcher(self._settings.images))
 
-    def index(self, encoder: BatchingEncoder) -> SqliteIndex:
-        index = self._settings.index
-        if index.kind != "sqlite":
-            raise Misconfigured(
-                f"index.kind = {index.kind!r} has no adapter yet; use 'sqlite'", reason="no-adapter"
+    async def index(self, encoder: BatchingEncoder) -> VectorStore:
+        index, observe = self._settings.index, self._observed("index.writes")
+        if index.kind == "weaviate":
+            return self._kept(
+                await WeaviateIndex.open(
+                    index,
+                    fingerprint=encoder.fingerprint,
+                    dimension=encoder.dimension,
+                    observe=observe,
+                )
             )
         return self._kept(
             SqliteIndex.open(
@@ -173,7 +186,7 @@ class _Opened:
                 fingerprint=encoder.fingerprint,
                 dimension=encoder.dimension,
                 writes=index.writes,
-                observe=self._observed("index.writes"),
+                observe=observe,
             )
         )
 

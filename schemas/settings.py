@@ -156,8 +156,22 @@ class EncoderSettings(Section):
 class IndexSettings(Section):
     kind: Literal["sqlite", "weaviate"] = "sqlite"
     path: Path = Path("var/index.sqlite")
-    url: str = "http://127.0.0.1:8080"
-    grpc_port: int = 50051
+    url: str = Field("http://127.0.0.1:8080", description="Weaviate's REST; https: TLS for both.")
+    grpc_port: int = Field(50051, ge=1, le=65535, description="On the same host.")
+    api_key: SecretStr | None = None
+    alias: str = Field(
+        "LookSyncProducts",
+        pattern=r"^[A-Z][_0-9A-Za-z]{0,99}$",
+        description="Names the Weaviate collection in force; the collections are called after it.",
+    )
+    quantisation: Literal["rq8", "none"] = Field(
+        "rq8", description="Of a new collection's vectors in memory: a quarter of the bytes."
+    )
+    replicas: int = Field(1, ge=1, description="Of a new collection; at most the nodes there are.")
+    shards: int | None = Field(None, ge=1, description="Of a new collection; null: one per node.")
+    read_seconds: float = Field(2.0, gt=0, description="Deadline of one search or look-up.")
+    write_seconds: float = Field(8.0, gt=0, description="Deadline of one batch of writes.")
+    searches: int = Field(32, ge=1, description="In flight per process; more wait their turn.")
     writes: BatchSettings = BatchSettings(max_size=128, max_wait_ms=5.0)
 
 

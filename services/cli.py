@@ -29,9 +29,11 @@ schema = typer.Typer(help="The records on the topics.", no_args_is_help=True)
 sandbox = typer.Typer(help="The procedural fashion world.", no_args_is_help=True)
 evaluate = typer.Typer(help="Quality, measured against the truth.", invoke_without_command=True)
 models = typer.Typer(help="Image-text encoders known by name.", no_args_is_help=True)
+index = typer.Typer(help="The vector index.", no_args_is_help=True)
 app.add_typer(dlq, name="dlq")
 app.add_typer(topics, name="topics")
 app.add_typer(models, name="models")
+app.add_typer(index, name="index")
 app.add_typer(schema, name="schema")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(evaluate, name="eval")
@@ -207,6 +209,16 @@ def dlq_replay(
 
     with reported():
         console.print(f"{replay(settings, topic)} put back on {topic}")
+
+
+@index.command("create")
+def index_create(context: typer.Context) -> None:
+    """Make the index of the encoder in force, if there is none; the flows do so too."""
+    settings = _settings(context)
+    from services.index import create_index
+
+    with reported():
+        asyncio.run(create_index(settings, console))
 
 
 @models.command("list")

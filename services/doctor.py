@@ -65,8 +65,7 @@ def _redis(settings: Settings) -> str:
 
 
 def _index(settings: Settings) -> str:
-    asyncio.run(probe_index(settings.index))
-    return str(settings.index.path)
+    return asyncio.run(probe_index(settings.index))
 
 
 def _vlm(settings: Settings) -> str:

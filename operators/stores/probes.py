@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from pathlib import Path
 
 import apsw
 from PIL import Image
@@ -13,31 +14,63 @@ from operators.stores.sqlite_schema import connect, read_collection
 from operators.stores.sqlite_schema import explained as sqlite_explained
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.valkey_server import ensure_server
-from schemas.errors import Misconfigured, Unavailable
+from operators.stores.weaviate_connection import WeaviateConnection
+from operators.stores.weaviate_schema import SCHEMA_SECONDS, describe, target_of
+from schemas.errors import Unavailable
 from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
 
 
-async def probe_index(settings: IndexSettings) -> None:
-    """Open the index file as the flows do, sqlite-vec included, and read it through.
+async def probe_index(settings: IndexSettings) -> str:
+    """Open the index as the flows do and read it; what was found. Nothing is made in Weaviate.
 
     Raises Misconfigured or Unavailable. Whether the index belongs to the encoder in force is
     found out when it is opened with one (IndexMismatch).
     """
-    if settings.kind != "sqlite":
-        raise Misconfigured(f'index.kind {settings.kind!r} is not built yet; set it to "sqlite"')
+    if settings.kind == "weaviate":
+        return await _probe_weaviate(settings)
+    await asyncio.to_thread(_read_through, settings.path)
+    return str(settings.path)
 
-    def look() -> None:
-        with sqlite_explained(settings.path):
-            connection = connect(settings.path)
-            try:
-                read_collection(connection)
-                problem = connection.execute("PRAGMA quick_check(1)").fetchone()
-                if problem != ("ok",):
-                    raise apsw.CorruptError(str(problem))
-            finally:
-                connection.close()
 
-    await asyncio.to_thread(look)
+def _read_through(path: Path) -> None:
+    with sqlite_explained(path):
+        connection = connect(path)
+        try:
+            read_collection(connection)
+            problem = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if problem != ("ok",):
+                raise apsw.CorruptError(str(problem))
+        finally:
+            connection.close()
+
+
+async def _probe_weaviate(settings: IndexSettings) -> str:
+    connection = await WeaviateConnection.open(settings)
+    try:
+        name = await target_of(connection, settings.alias)
+        if name is None:
+            return (
+                f"{settings.url}: the alias {settings.alias} is not there yet; `looksync index "
+                "create` makes it, or whatever uses it first"
+            )
+        held = connection.client.collections.use(name)
+        about = await describe(connection, name)
+        shards = await connection.call(SCHEMA_SECONDS, held.config.get_shards)
+        total = await connection.call(
+            settings.read_seconds, lambda: held.aggregate.over_all(total_count=True)
+        )
+    finally:
+        await connection.close()
+    if read_only := [shard.name for shard in shards if shard.status == "READONLY"]:
+        raise Unavailable(
+            f"{settings.url}: shards {', '.join(read_only)} of {name} are read-only, so the "
+            "catalog flow waits; make room on the disk, then set them to READY",
+            reason="weaviate-write",
+        )
+    return (
+        f"{settings.url}: {settings.alias} leads to {name}, {total.total_count:,} objects of "
+        f"{about.fingerprint if about else '?'}"
+    )
 
 
 async def probe_redis(settings: RedisSettings) -> None:

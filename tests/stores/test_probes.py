@@ -35,9 +35,18 @@ async def test_a_spoilt_index_is_named(tmp_path):
         await probe_index(IndexSettings(path=path))
 
 
-async def test_an_index_kind_that_is_not_built_is_named():
-    with pytest.raises(Misconfigured, match=r"index\.kind"):
-        await probe_index(IndexSettings(kind="weaviate"))
+async def test_a_vector_store_that_is_not_there_is_unavailable():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(Unavailable, match=url):
+            await probe_index(IndexSettings(kind="weaviate", url=url))
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
+async def test_an_address_that_is_none_is_misconfigured(url):
+    with pytest.raises(Misconfigured, match=r"index\.url"):
+        await probe_index(IndexSettings(kind="weaviate", url=url))
 
 
 async def test_a_server_that_is_not_there_is_unavailable():
