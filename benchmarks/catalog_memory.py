@@ -29,7 +29,7 @@ from dataflows.parts import embedded_services, open_catalog_parts
 from dataflows.runtime import FlowRuntime
 from operators.catalog.apply import apply_packet
 from operators.ports import ImageTextEncoder, Vector
-from operators.stores.redis_pipeline import open_redis
+from operators.stores.redis_client import open_redis
 from schemas.settings import Settings
 
 PICTURED = 300

@@ -77,7 +77,10 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
 
     from dataflows.parts import open_catalog_parts
 
-    with runtime.lane.thread.hold(open_catalog_parts(settings, runtime.metrics)) as parts:
+    opened = open_catalog_parts(
+        settings, runtime.metrics, identity_file=runtime.recovery_folder / "ledger-identity"
+    )
+    with runtime.lane.thread.hold(opened) as parts:
         yield build(settings, partial(apply_packet, parts=parts), runtime)
 
 

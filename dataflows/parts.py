@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import redis.asyncio
@@ -22,19 +23,27 @@ from operators.models.batching_encoder import BatchingEncoder
 from operators.models.load_encoder import load_encoder
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
-from operators.ports import Claims, VectorStore, VisionLanguageModel
+from operators.ports import Claims, Ledger, VectorStore, VisionLanguageModel
+from operators.stores.ledger_identity import (
+    IdentityGuard,
+    LedgerIdentity,
+    identify,
+    remember,
+    remembered,
+)
 from operators.stores.redis_cache import RedisCache
 from operators.stores.redis_claims import RedisClaims
+from operators.stores.redis_client import open_redis
 from operators.stores.redis_ledger import RedisLedger
-from operators.stores.redis_pipeline import open_redis
+from operators.stores.redis_server import examine, refuse_unsafe
 from operators.stores.sqlite_index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.valkey_server import ensure_server
 from operators.stores.weaviate_index import WeaviateIndex
 from operators.streaming.metrics import FlowMetrics
 from schemas.attributes import Department
-from schemas.errors import Misconfigured
-from schemas.settings import Settings
+from schemas.errors import LedgerLost, Misconfigured, Unavailable
+from schemas.settings import RedisSettings, Settings
 
 if TYPE_CHECKING:
     from operators.models.florence_sam2 import FlorenceSam2
@@ -59,6 +68,18 @@ class LookParts:
     claims: Claims
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerRepair:
+    """What rebuilding the ledger works on."""
+
+    client: redis.asyncio.Redis
+    ledger: Ledger
+    """Not guarded: it is read and written while it is nobody's."""
+    index: VectorStore
+    model: str
+    """Fingerprint of the encoder whose vectors ``index`` holds."""
+
+
 @contextmanager
 def embedded_services(settings: Settings) -> Iterator[str]:
     """The Redis URL in force; meanwhile the embedded server runs, if the settings ask for it."""
@@ -74,11 +95,16 @@ def embedded_services(settings: Settings) -> Iterator[str]:
 
 @asynccontextmanager
 async def open_catalog_parts(
-    settings: Settings, metrics: FlowMetrics | None = None
+    settings: Settings, metrics: FlowMetrics | None = None, *, identity_file: Path | None = None
 ) -> AsyncIterator[CatalogParts]:
-    """The parts of the catalog flow. Raises Misconfigured when one cannot be had."""
+    """The parts of the catalog flow. Raises Misconfigured when one cannot be had.
+
+    ``identity_file``: where the flow remembers which ledger it belongs to, beside its positions,
+    which mean nothing to another one (LedgerLost).
+    """
     async with _Opened(settings, metrics) as opened:
         encoder = opened.encoder()
+        index = await opened.index(encoder)
         yield CatalogParts(
             mappings=load_mappings(settings.catalog.mappings),
             standardiser=Standardiser(
@@ -86,30 +112,42 @@ async def open_catalog_parts(
             ),
             pictures=opened.pictures(),
             encoder=encoder,
-            index=await opened.index(encoder),
-            ledger=opened.ledger(),
+            index=index,
+            ledger=opened.ledger(await opened.ledger_identity(index, identity_file)),
             thumbnails=ThumbnailFolder.open(settings.thumbnails),
         )
 
 
 @asynccontextmanager
 async def open_look_parts(
-    settings: Settings, metrics: FlowMetrics | None = None
+    settings: Settings, metrics: FlowMetrics | None = None, *, online: bool = False
 ) -> AsyncIterator[LookParts]:
-    """The parts of the look flow. Raises Misconfigured when one cannot be had."""
-    async with _Opened(settings, metrics) as opened:
+    """The parts of the look flow. Raises Misconfigured when one cannot be had.
+
+    ``online``: somebody waits for the answer. Without the ledger he gets a degraded one; the
+    stream waits instead (Unavailable) or stops (LedgerLost).
+    """
+    async with _Opened(settings, metrics, online=online) as opened:
         encoder, taxonomy = opened.encoder(), _taxonomy(settings)
         calibration = Calibration.of_encoder(settings.encoder.model)
         segmenter = PatchSegmenter(encoder, list(Department), calibration)
         tagger = Tagger(encoder, taxonomy)
         await segmenter.prepare()
         await tagger.prepare()
+        index = await opened.index(encoder)
+        identity: LedgerIdentity | None = None
+        try:
+            identity = await opened.ledger_identity(index)
+        except (Unavailable, LedgerLost):
+            if not online:
+                raise
         yield LookParts(
             match=MatchParts(
                 pictures=opened.pictures(),
                 encoder=encoder,
-                index=await opened.index(encoder),
-                ledger=opened.ledger(),
+                index=index,
+                ledger=opened.ledger(identity),
+                waits_for_ledger=not online,
                 segmenter=segmenter,
                 tagger=tagger,
                 calibration=calibration,
@@ -130,6 +168,24 @@ async def open_index(settings: Settings) -> AsyncIterator[VectorStore]:
         yield await opened.index(opened.encoder())
 
 
+@asynccontextmanager
+async def open_ledger_repair(settings: Settings) -> AsyncIterator[LedgerRepair]:
+    """What rebuilding the ledger takes. Raises Misconfigured when it cannot be had."""
+    async with _Opened(settings, None) as opened:
+        encoder = opened.encoder()
+        yield LedgerRepair(
+            client=await opened.safe_redis(),
+            ledger=opened.unguarded_ledger(),
+            index=await opened.index(encoder),
+            model=encoder.fingerprint,
+        )
+
+
+def _access(settings: RedisSettings) -> RedisSettings | None:
+    """How to get in; our own server lets in whoever reaches its socket."""
+    return settings if settings.kind == "url" else None
+
+
 def _taxonomy(settings: Settings) -> Taxonomy:
     """The vocabulary; zero-shot answers are limited to what the encoder has been trained on."""
     labels = Calibration.of_encoder(settings.encoder.model).labels
@@ -140,9 +196,12 @@ def _taxonomy(settings: Settings) -> Taxonomy:
 class _Opened:
     """Opens parts one by one, and closes them in the opposite order."""
 
-    def __init__(self, settings: Settings, metrics: FlowMetrics | None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: FlowMetrics | None, *, online: bool = False
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._online = online
         self._stack = AsyncExitStack()
         self._redis: redis.asyncio.Redis | None = None
 
@@ -215,10 +274,32 @@ class _Opened:
         segmenter = self._settings.segmenter
         return self._kept(FlorenceSam2.load(segmenter.florence, segmenter.sam2, segmenter.device))
 
-    def ledger(self) -> RedisLedger:
+    def ledger(self, identity: LedgerIdentity | None) -> RedisLedger:
+        """Stops being read or written once it is lost."""
+        return self._ledger(IdentityGuard(identity))
+
+    def unguarded_ledger(self) -> RedisLedger:
+        return self._ledger(None)
+
+    def _ledger(self, guard: IdentityGuard | None) -> RedisLedger:
         return self._kept(
-            RedisLedger(self._client(), self._settings.redis.reads, self._observed("ledger"))
+            RedisLedger(self._client(), self._settings.redis.reads, self._observed("ledger"), guard)
         )
+
+    async def ledger_identity(self, index: VectorStore, file: Path | None = None) -> LedgerIdentity:
+        """Which ledger is in Redis; ``file`` remembers which it was. Raises LedgerLost when it is
+        not the one that belongs to ``index``."""
+        known = remembered(file) if file is not None else None
+        found = await identify(await self.safe_redis(), index, known)
+        if file is not None and found != known:
+            remember(file, found)
+        return found
+
+    async def safe_redis(self) -> redis.asyncio.Redis:
+        """Raises Misconfigured when the server could lose ledger entries in silence."""
+        if self._settings.redis.kind == "url":
+            refuse_unsafe(await examine(self._client()))
+        return self._client()
 
     def cache(self) -> RedisCache:
         return self._kept(
@@ -233,7 +314,7 @@ class _Opened:
     def _client(self) -> redis.asyncio.Redis:
         if self._redis is None:
             url = self._stack.enter_context(embedded_services(self._settings))
-            self._redis = open_redis(url)
+            self._redis = open_redis(url, _access(self._settings.redis), online=self._online)
             self._stack.push_async_callback(self._redis.aclose)
         return self._redis
 

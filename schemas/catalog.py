@@ -134,6 +134,15 @@ class ProductChange(Event):
     version: int
     changed_at: UtcTime
     product: Product | None = Field(None, description="None when deleted.")
+    position: str | None = Field(
+        None, description="topic/partition/offset of the packet that made the change."
+    )
+    upsert_version: int | None = Field(
+        None, description="Of the newest upsert; less than `version` after a newer patch."
+    )
+    patched: dict[str, int] = Field(
+        default_factory=dict, description="Field -> version of the patch newer than the upsert."
+    )
 
     @model_validator(mode="after")
     def _product_unless_deleted(self) -> Self:

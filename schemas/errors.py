@@ -9,7 +9,8 @@ LookSyncError
 ├── Unavailable         a part cannot be reached now: wait, try again, hold back
 ├── DeadlineExceeded    the time budget is spent: degrade, else dead letter
 └── Misconfigured       settings, mappings, files are wrong: stop, say what to do
-    └── IndexMismatch       the index was built by another model: nothing is written
+    ├── IndexMismatch       the index was built by another model: nothing is written
+    └── LedgerLost          the ledger is not the one that belongs to the index: rebuild it
 """
 
 from __future__ import annotations
@@ -77,3 +78,7 @@ class Misconfigured(LookSyncError):
 
 class IndexMismatch(Misconfigured):
     """The vector index belongs to another model than the one in force."""
+
+
+class LedgerLost(Misconfigured):
+    """What answers as the ledger is empty, or another one than before: nothing is decided by it."""

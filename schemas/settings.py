@@ -8,12 +8,20 @@ with double underscores: ``LOOKSYNC_INDEX__KIND=weaviate``.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_serializer,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -180,8 +188,29 @@ class RedisSettings(Section):
         "embedded", description="embedded: a Valkey server of our own in `folder`."
     )
     folder: Path = Path("var/valkey")
-    url: str = "redis://127.0.0.1:6379/0"
+    url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="redis://, rediss:// (TLS) or unix://; user and password may be in it, or "
+        "beside it. One primary, not Redis Cluster (docs/redis.md).",
+    )
+    username: str | None = Field(None, description="Of an ACL user; none: the default user.")
+    password: SecretStr | None = None
+    ca_file: Path | None = Field(
+        None, description="PEM that vouches for a rediss:// server; none: the system's authorities."
+    )
+    client_cert: Path | None = Field(None, description="PEM, for a server that asks for one.")
+    client_key: Path | None = Field(None, description="PEM; none: it is in client_cert.")
     reads: BatchSettings = BatchSettings(max_size=256, max_wait_ms=1.0)
+
+    @property
+    def shown_url(self) -> str:
+        """``url`` for people: without the password that may be in it."""
+        shown = re.sub(r"(://[^:@/]*:)[^@/]*@", r"\1***@", self.url)
+        return re.sub(r"([?&]password=)[^&]*", r"\1***", shown)
+
+    @field_serializer("url")
+    def _without_password(self, _url: str) -> str:
+        return self.shown_url
 
 
 class ThumbnailSettings(Section):

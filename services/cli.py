@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 dlq = typer.Typer(help="Dead letters: what the flows could not use.", no_args_is_help=True)
 topics = typer.Typer(help="The topics as the settings say.", no_args_is_help=True)
+jobs = typer.Typer(help="Work that is done once, beside the flows.", no_args_is_help=True)
 schema = typer.Typer(help="The records on the topics.", no_args_is_help=True)
 sandbox = typer.Typer(help="The procedural fashion world.", no_args_is_help=True)
 evaluate = typer.Typer(help="Quality, measured against the truth.", invoke_without_command=True)
@@ -34,6 +35,7 @@ app.add_typer(dlq, name="dlq")
 app.add_typer(topics, name="topics")
 app.add_typer(models, name="models")
 app.add_typer(index, name="index")
+app.add_typer(jobs, name="jobs")
 app.add_typer(schema, name="schema")
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(evaluate, name="eval")
@@ -239,6 +241,16 @@ def models_fetch(
 
     with reported():
         fetch_model(name, folder, console)
+
+
+@jobs.command("rebuild-ledger")
+def jobs_rebuild_ledger(context: typer.Context) -> None:
+    """Fill a lost ledger from catalog.changes and the index; stop the flows first."""
+    settings = _settings(context)
+    from services.rebuild_ledger import rebuild_ledger
+
+    with reported():
+        rebuild_ledger(settings, console)
 
 
 @schema.command("export")

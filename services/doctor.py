@@ -59,9 +59,7 @@ def _encoder(settings: Settings) -> str:
 
 
 def _redis(settings: Settings) -> str:
-    asyncio.run(probe_redis(settings.redis))
-    redis = settings.redis
-    return f"embedded, in {redis.folder}" if redis.kind == "embedded" else redis.url
+    return asyncio.run(probe_redis(settings.redis))
 
 
 def _index(settings: Settings) -> str:

@@ -32,7 +32,7 @@ async def match_picture(
         market=market,
         gender=Gender(gender) if gender else None,
     )
-    async with open_look_parts(settings) as parts:
+    async with open_look_parts(settings, online=True) as parts:
         budget = Budget.of(settings.stream.looks.deadline_seconds)
         return await match_look(look, parts.match, budget)
 

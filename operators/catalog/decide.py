@@ -237,6 +237,36 @@ def change_of(entry: LedgerEntry) -> ProductChange:
         version=entry.deleted_version if gone else newest_version(entry),
         changed_at=entry.changed_at,
         product=None if gone else product_of(entry),
+        position=entry.last_position,
+        upsert_version=None if gone else entry.version,
+        patched={} if gone else entry.patched,
+    )
+
+
+def entry_of_change(change: ProductChange) -> LedgerEntry:
+    """The ledger entry that ``change`` tells of: what :func:`change_of` made it from, but for what
+    only the vector store knows (``indexed``, ``model``, ``attributes_hash``), patches that are
+    newer than a tombstone, and all that packets without a change have brought since.
+
+    A change written before it carried versions field by field is taken as an upsert.
+    """
+    told = {
+        "key": change.key,
+        "last_position": change.position,
+        "last_decision": change.decision,
+        "changed_at": change.changed_at,
+    }
+    product = change.product
+    if product is None:
+        return LedgerEntry(deleted_version=change.version, **told)
+    return LedgerEntry(
+        version=change.version if change.upsert_version is None else change.upsert_version,
+        patched=change.patched,
+        update=product.update,
+        attributes=product.attributes,
+        image_url=next(iter(product.update.image_urls), None),
+        image_hash=product.image_hash,
+        **told,
     )
 
 

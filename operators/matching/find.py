@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from operators.matching.journal import Journal
 from operators.matching.parts import MatchParts
 from operators.matching.retrieve import coarse_filters, retrieve
 from operators.matching.select import Choice, fold, ladder, passes
@@ -17,13 +18,14 @@ few: up to eight times the candidates, then the layer makes do with what there i
 
 
 async def find(
-    vector: Vector, department: Department, look: Look, parts: MatchParts
+    vector: Vector, department: Department, look: Look, parts: MatchParts, journal: Journal
 ) -> tuple[list[Choice], tuple[str, ...]]:
     """The choices, best first, and the inferred wishes that were let go to have enough of them."""
     choices: list[Choice] = []
     let_go: tuple[str, ...] = ()
     for relaxed, inferred in ladder(look.inferred, department):
-        choices = await _search(vector, department, look, (look.preferences, inferred), parts)
+        wishes = (look.preferences, inferred)
+        choices = await _search(vector, department, look, wishes, parts, journal)
         let_go = relaxed
         if len(choices) >= parts.settings.min_products:
             break
@@ -36,6 +38,7 @@ async def _search(
     look: Look,
     wishes: Sequence[Preferences],
     parts: MatchParts,
+    journal: Journal,
 ) -> list[Choice]:
     filters = coarse_filters(look, department, wishes)
     if filters is None:
@@ -44,7 +47,7 @@ async def _search(
     limit = wanted * parts.settings.over_fetch
     choices: list[Choice] = []
     for _ in range(REFILLS + 1):
-        offers, more = await retrieve(vector, filters, limit, parts.index, parts.ledger)
+        offers, more = await retrieve(vector, filters, limit, parts, journal)
         passing = [o for o in offers if passes(o.entry, look, department, wishes)]
         choices = fold(passing, parts.settings.duplicate_similarity)
         if len(choices) >= wanted or not more:

@@ -93,7 +93,7 @@ async def rank_layer(
         text = await parts.encoder.encode_text(description.query)
         vector = fuse(text, layer.region, parts.settings.queries, parts.settings.text_weight)
     with journal.stage("retrieve"):
-        choices, relaxed = await find(vector, layer.department, look, parts)
+        choices, relaxed = await find(vector, layer.department, look, parts, journal)
     with journal.stage("rerank"):
         ranked = await _rerank(choices, description, layer, parts, budget, journal)
     with journal.stage("abstain"):

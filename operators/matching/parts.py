@@ -34,6 +34,9 @@ class MatchParts:
     """Belongs to the encoder."""
     thumbnails: Thumbnails
     settings: MatchingSettings
+    waits_for_ledger: bool = True
+    """True, in the stream: a look whose products cannot be checked with the ledger is tried again.
+    False, online: it is answered now by what the index knows, and says so."""
     cache: Cache | None = None
     """None: every look is matched anew."""
     vlm: VisionLanguageModel | None = None

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from operators.matching.parts import MatchParts
 from operators.ports import Picture
 from schemas.catalog import LedgerEntry, Product
-from schemas.errors import Unavailable
+from schemas.errors import LedgerLost, Unavailable
 from schemas.looks import Look, LookMatches
 
 
@@ -65,7 +65,12 @@ async def recall(key: str, parts: MatchParts) -> LookMatches | None:
     except ValidationError:  # written by another version of this program
         return None
     products = [match.product for layer in result.layers for match in layer.products]
-    entries = await parts.ledger.read_many([product.key for product in products])
+    try:
+        entries = await parts.ledger.read_many([product.key for product in products])
+    except (Unavailable, LedgerLost):
+        if parts.waits_for_ledger:
+            raise
+        return None
     unchanged = all(
         entry is not None and entry.exists and product_of(entry) == product
         for entry, product in zip(entries, products, strict=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from operators.catalog.entry_of_index import entry_of_index
 from operators.catalog.price_bucket import bucket_range
-from operators.ports import Candidate, Filters, Ledger, Vector, VectorStore
+from operators.matching.journal import Journal
+from operators.matching.parts import MatchParts
+from operators.ports import Candidate, Filters, Vector
 from schemas.attributes import Department, Gender
 from schemas.catalog import LedgerEntry
+from schemas.errors import LedgerLost, Unavailable
 from schemas.looks import Look, Preferences
 
 
@@ -21,20 +25,34 @@ class Offer:
 
 
 async def retrieve(
-    vector: Vector, filters: Filters, limit: int, index: VectorStore, ledger: Ledger
+    vector: Vector, filters: Filters, limit: int, parts: MatchParts, journal: Journal
 ) -> tuple[list[Offer], bool]:
     """The nearest products that pass ``filters``, best first; and whether there may be more.
 
     What the ledger does not know (any more) is left out: the store lags behind it by moments.
     """
-    candidates = await index.search(vector, filters, limit)
-    entries = await ledger.read_many([candidate.key for candidate in candidates])
+    candidates = await parts.index.search(vector, filters, limit)
+    entries = await _entries(candidates, parts, journal)
     offers = [
         Offer(candidate, entry)
         for candidate, entry in zip(candidates, entries, strict=True)
         if entry is not None and entry.exists
     ]
     return offers, len(candidates) == limit
+
+
+async def _entries(
+    candidates: Sequence[Candidate], parts: MatchParts, journal: Journal
+) -> Sequence[LedgerEntry | None]:
+    """Exact states; without a ledger, and if the look cannot wait, what the index knows: no titles,
+    no prices (so that no wish for a price is granted), stock as of its last change of kind."""
+    try:
+        return await parts.ledger.read_many([candidate.key for candidate in candidates])
+    except (Unavailable, LedgerLost) as error:
+        if parts.waits_for_ledger:
+            raise
+        journal.degrade("ledger", error)
+        return [entry_of_index(found.key, found.attributes) for found in candidates]
 
 
 def coarse_filters(

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import apsw
 from PIL import Image
+from redis.asyncio import Redis
 
-from operators.stores.redis_pipeline import explained, open_redis
+from operators.stores.redis_client import explained, open_redis
+from operators.stores.redis_server import RedisServer, examine, refuse_unfit
 from operators.stores.sqlite_schema import connect, read_collection
 from operators.stores.sqlite_schema import explained as sqlite_explained
 from operators.stores.thumbnails import ThumbnailFolder
@@ -73,36 +75,43 @@ async def _probe_weaviate(settings: IndexSettings) -> str:
     )
 
 
-async def probe_redis(settings: RedisSettings) -> None:
-    """Write a key with a time to live and read it back; embedded: start the server if need be,
-    and stop it again if it was started here.
+async def probe_redis(settings: RedisSettings) -> str:
+    """Ask whether a ledger is safe there, write a key with a time to live and read it back; what
+    was found. Embedded: start the server if need be, and stop it again if it was started here.
 
     Raises Misconfigured or Unavailable.
     """
     if settings.kind == "embedded":
         server = await asyncio.to_thread(ensure_server, settings.folder)
         try:
-            await _write_and_read(server.url)
+            await _asked(open_redis(server.url))
         finally:
             await asyncio.to_thread(server.stop)
-    else:
-        await _write_and_read(settings.url)
+        return f"embedded, in {settings.folder}"
+    found = await _asked(open_redis(settings.url, settings))
+    return f"{settings.shown_url}: {found.description}"
 
 
-async def _write_and_read(url: str) -> None:
-    client = open_redis(url)
-    key = f"looksync:probe:{uuid.uuid4().hex}"
+async def _asked(client: Redis) -> RedisServer:
     try:
-        with explained():
-            # As a claim does it: fails with a server older than Redis 7.
-            before = await client.set(key, b"1", px=10_000, nx=True, get=True)
-            after = await client.get(key)
+        found = await examine(client)
+        refuse_unfit(found)
+        await _write_and_read(client)
+        return found
     finally:
         await client.aclose()
+
+
+async def _write_and_read(client: Redis) -> None:
+    key = f"looksync:probe:{uuid.uuid4().hex}"
+    with explained():
+        # As a claim does it.
+        before = await client.set(key, b"1", px=10_000, nx=True, get=True)
+        after = await client.get(key)
     if (before, after) != (None, b"1"):
         raise Unavailable(
-            f"redis: what was written did not come back ({before!r}, {after!r}); is it a replica, "
-            "or set to evict keys?",
+            f"redis: what was written did not come back ({before!r}, {after!r}); is something "
+            "between us and the server?",
             reason="redis",
         )
 

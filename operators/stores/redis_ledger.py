@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from operators.stores.ledger_identity import IdentityGuard
 from operators.stores.redis_pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured
@@ -31,9 +32,14 @@ class RedisLedger:
         client: Redis,
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
+        guard: IdentityGuard | None = None,
     ) -> None:
-        """``client`` stays the caller's to close; ``observe``: see MicroBatcher."""
-        self._redis = RedisPipeline(client, batches, observe)
+        """``client`` stays the caller's to close; ``observe``: see MicroBatcher.
+
+        With ``guard``, reads and writes raise LedgerLost once the ledger is not the one it knows;
+        None: for jobs that mend the ledger, and for reports.
+        """
+        self._redis = RedisPipeline(client, batches, observe, guard)
 
     async def read(self, key: str) -> LedgerEntry | None:
         return _parsed(key, await self._redis.execute(lambda pipeline: pipeline.get(PREFIX + key)))
@@ -73,6 +79,6 @@ def _parsed(key: str, value: bytes | None) -> LedgerEntry | None:
         raise Misconfigured(
             f"ledger entry {PREFIX}{key} cannot be read: written by another version, or by "
             f"another program ({error.error_count()} problems, first: {error.errors()[0]['msg']}); "
-            "rebuild the ledger from the vector store",
+            "delete that key and run `looksync jobs rebuild-ledger`",
             reason="ledger-unreadable",
         ) from error

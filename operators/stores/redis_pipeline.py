@@ -1,40 +1,20 @@
 """Redis behind the ledger, the cache and the claims: concurrent commands travel together.
 
-Each command touches one key, and a pipeline is no transaction: nothing depends on keys lying in
-one hash slot, so the same code serves a cluster. docs/decisions/031 has the figures.
+Each command touches one key, and a pipeline is no transaction. docs/decisions/031 has the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import redis.asyncio
 from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    NoPermissionError,
-    RedisError,
-)
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError
 
+from operators.stores.redis_client import explain, explained
 from operators.streaming.batcher import MicroBatcher
-from schemas.errors import LookSyncError, Misconfigured, Unavailable
 from schemas.settings import BatchSettings
-
-CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 3.0
-"""Commands here take microseconds, but a server whose disk is busy may hold writes for 2 s before
-it goes on without the flush (Valkey, appendfsync everysec)."""
-
-RECONNECTS = 2
-"""Tries after a connection broke: enough to find a server that was restarted. Longer outages are
-the caller's to wait for; he sees Unavailable. A late answer is not asked for again: that would
-only make it later."""
 
 SCAN_PAGE = 1_000
 """Keys the server looks at per SCAN; it serves nobody else meanwhile (0.5 ms, measured)."""
@@ -42,48 +22,19 @@ SCAN_PAGE = 1_000
 Command: TypeAlias = Callable[[Pipeline], Any]
 """Puts one command on a pipeline: ``lambda pipeline: pipeline.get(name)``."""
 
-_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 
+class Guard(Protocol):
+    """A command that ends every batch, and what its answer must be.
 
-def open_redis(url: str) -> redis.asyncio.Redis:
-    """A client for ``redis://``, ``rediss://`` or ``unix://``; it connects at its first command.
-
-    Raises Misconfigured when ``url`` is none of these.
+    One connection's commands are carried out in order: what ``check`` lets pass was so after the
+    last command of the batch.
     """
-    try:
-        return redis.asyncio.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(
-                ExponentialBackoff(cap=0.2, base=0.02),
-                RECONNECTS,
-                supported_errors=(RedisConnectionError,),
-            ),
-        )
-    except ValueError as error:
-        raise Misconfigured(f"redis.url {url!r}: {error}") from error
 
+    def command(self, pipeline: Pipeline) -> object: ...
 
-def explain(error: RedisError | OSError) -> LookSyncError:
-    """Our error for what the client raised, saying what to do."""
-    # What went wrong while connecting arrives wrapped.
-    if isinstance(error, _REFUSALS) or isinstance(error.__cause__, _REFUSALS):
-        return Misconfigured(
-            f"redis refuses us ({error}); put user and password into redis.url, as in "
-            "redis://user:password@host:6379/0",
-            reason="redis-refused",
-        )
-    return Unavailable(f"redis: {error}", reason="redis")
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the client raises into our errors."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise explain(error) from error
+    def check(self, answer: Any) -> None:
+        """Raises for an answer that voids the batch."""
+        ...
 
 
 class RedisPipeline:
@@ -97,9 +48,11 @@ class RedisPipeline:
         client: redis.asyncio.Redis,
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """``client`` stays the caller's to close."""
         self._client = client
+        self._guard = guard
         self._batcher = MicroBatcher[Command, Any](
             self._send, max_size=batches.max_size, max_wait_ms=batches.max_wait_ms, observe=observe
         )
@@ -127,9 +80,18 @@ class RedisPipeline:
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
         """Answers in order; an answer that is an error stands at its command's place."""
+        guard = self._guard
         pipeline = self._client.pipeline(transaction=False)
-        for command in commands:
+        for command in (*commands, guard.command) if guard else commands:
             command(pipeline)
         with explained():
             answers = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            # It was the primary and no longer is: only a new connection finds the new one.
+            await self._client.connection_pool.disconnect()
+        if guard:
+            last = answers.pop()
+            if isinstance(last, RedisError):
+                raise explain(last) from last
+            guard.check(last)
         return [explain(answer) if isinstance(answer, RedisError) else answer for answer in answers]

@@ -48,7 +48,7 @@ class ValkeyServer:
     folder: Path
     pid: int
     url: str
-    """For ``redis_pipeline.open_redis``."""
+    """For ``redis_client.open_redis``."""
     use: int
     """Descriptor of a file on which every user holds a shared lock, until it ends or is killed."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from operators.stores.redis_pipeline import open_redis
+from operators.stores.redis_client import open_redis
 from operators.stores.valkey_server import ensure_server
 
 
