@@ -81,7 +81,7 @@ def decide(
     the vector store has lost, is settled anew by any packet that comes by.
     """
     before = entry or LedgerEntry(key=packet.key)
-    if before.last_position == position:
+    if before.last_position == position and not _is_lost(before, model):
         return Plan(Action.REPEAT, before)
     if packet.kind is PacketKind.DELETE:
         if packet.version <= before.deleted_version or packet.version < before.version:
@@ -102,8 +102,11 @@ def decide(
 
 
 def _dropped(before: LedgerEntry, model: str) -> Plan:
-    lost = before.exists and not (before.indexed and before.model == model)
-    return Plan(Action.SETTLE if lost else Action.DROP, before)
+    return Plan(Action.SETTLE if _is_lost(before, model) else Action.DROP, before)
+
+
+def _is_lost(before: LedgerEntry, model: str) -> bool:
+    return before.exists and not (before.indexed and before.model == model)
 
 
 def _replaced(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:

@@ -6,8 +6,11 @@ from operators.ports import IndexedAttributes
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import LedgerEntry, ProductUpdate
 
-OLDEST = 0
-"""The version of a product whose version is not known: whatever a vendor sends next is newer."""
+OLDEST = -1
+"""The version of a product whose version is not known: whatever a vendor sends is newer."""
+
+NOT_EVEN_DELETED = -2
+"""Older than that, so that the product exists."""
 
 
 def entry_of_index(key: str, attributes: IndexedAttributes) -> LedgerEntry:
@@ -21,6 +24,7 @@ def entry_of_index(key: str, attributes: IndexedAttributes) -> LedgerEntry:
     return LedgerEntry(
         key=key,
         version=OLDEST,
+        deleted_version=NOT_EVEN_DELETED,
         update=ProductUpdate(
             brand=attributes.brand,
             style_id=style.removeprefix(f"{vendor}:") if style else None,

@@ -25,7 +25,7 @@ CSV = (
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     told = looksync("--help", cwd=tmp_path).stdout
-    for command in ("demo", "up", "run", "ingest", "match", "dlq", "schema", "sandbox", "eval"):
+    for command in ("demo", "up", "run", "ingest", "match", "dlq", "jobs", "schema", "eval"):
         assert command in told
 
 

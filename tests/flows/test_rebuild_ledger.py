@@ -1,0 +1,128 @@
+"""Redis is lost, the flow refuses, the ledger is rebuilt, a replay settles the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflows.execution import MISCONFIGURED
+from dataflows.parts import open_ledger_repair
+from dataflows.rebuild_ledger import rebuild
+from dataflows.run import run_flow
+from evaluation.index_comparison import compare_index
+from operators.stores.redis_client import open_redis
+from operators.stores.redis_ledger import RedisLedger
+from operators.stores.valkey_server import ensure_server, stop_left_over
+from operators.streaming.file_topics import FileTopic
+from sandbox.life import World, draw_world
+from schemas.catalog import LedgerEntry
+from schemas.settings import Settings, load_settings
+
+UNTOLD = {"image_url"}
+"""Which of a product's pictures could be had is not told by a change."""
+HISTORY = {"last_position", "last_decision", "changed_at"}
+SILENT = {"version", "patched", "deleted_version"}
+"""What packets that change nothing leave behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A small world whose packets are on the topic, and the embedded parts in one folder."""
+
+    world: World
+    settings: Settings
+
+    def run(self, flow: str) -> int:
+        return run_flow(flow, self.settings, once=True)
+
+    def lose_redis(self) -> None:
+        """As a restart without its files does."""
+        stop_left_over(self.settings.redis.folder)
+        shutil.rmtree(self.settings.redis.folder)
+
+    def forget_positions(self) -> None:
+        """The flow begins with the first packet again."""
+        shutil.rmtree(self.settings.stream.recovery_folder / "catalog")
+
+    def ledger(self, without: set[str]) -> dict[str, dict[str, Any]]:
+        async def read(ledger: RedisLedger) -> dict[str, dict[str, Any]]:
+            return {e.key: e.model_dump(exclude=without) async for e in ledger.scan()}
+
+        async def read_all() -> dict[str, dict[str, Any]]:
+            client = open_redis(server.url)
+            try:
+                return await read(RedisLedger(client, self.settings.redis.reads))
+            finally:
+                await client.aclose()
+
+        server = ensure_server(self.settings.redis.folder)
+        try:
+            return asyncio.run(read_all())
+        finally:
+            server.stop()
+
+    def differences_from_truth(self) -> tuple[object, ...]:
+        async def compare() -> tuple[object, ...]:
+            async with open_ledger_repair(self.settings) as parts:
+                truth = self.world.truth()
+                return (await compare_index(truth, parts.index, parts.ledger)).differences
+
+        return asyncio.run(compare())
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    world = draw_world(tmp_path / "world", seed=5, products=60, looks=1)
+    settings = load_settings(
+        topics={"folder": tmp_path / "topics"},
+        stream={"recovery_folder": tmp_path / "recovery"},
+        images={"allowed_roots": [tmp_path / "world"], "http_cache": None},
+        index={"path": tmp_path / "index.sqlite"},
+        redis={"folder": tmp_path / "valkey"},
+        thumbnails={"url": str(tmp_path / "thumbnails")},
+    )
+    updates = FileTopic(settings.topics.folder, settings.topics.updates)
+    updates.create(settings.topics.partitions)
+    updates.append(world.packet_records())
+    yield Shop(world, settings)
+    stop_left_over(settings.redis.folder)
+
+
+@pytest.mark.slow
+def test_lost_refused_rebuilt_replayed(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shop.run("catalog") == 0
+    before = shop.ledger(UNTOLD)
+    deleted = {key for key, entry in before.items() if not LedgerEntry(**entry).exists}
+    assert deleted, "a world without deletions shows nothing"
+
+    shop.lose_redis()
+    for flow in ("catalog", "looks"):
+        capsys.readouterr()
+        assert shop.run(flow) == MISCONFIGURED
+        assert "looksync jobs rebuild-ledger" in "".join(capsys.readouterr())
+    shop.forget_positions()  # nor does a flow that starts afresh take the index's products for new
+    assert shop.run("catalog") == MISCONFIGURED
+    assert shop.ledger(UNTOLD) == {}, "a refusal leaves no trace"
+
+    told = asyncio.run(rebuild(shop.settings))
+    rebuilt = shop.ledger(UNTOLD)
+    assert (told.not_indexed, told.known_by_index_only, told.deleted_but_indexed) == (0, 0, [])
+    assert {key for key in before if key not in rebuilt} <= deleted, "tombstones without a change"
+    for key, entry in rebuilt.items():
+        differing = {name for name, value in entry.items() if value != before[key][name]}
+        assert differing <= SILENT, key
+        assert LedgerEntry(**entry).exists == LedgerEntry(**before[key]).exists
+    assert told.products + told.tombstones == len(rebuilt)
+
+    assert shop.run("catalog") == 0  # from the first packet, as its positions are gone
+    assert shop.ledger(UNTOLD | HISTORY) == {
+        key: {name: value for name, value in entry.items() if name not in HISTORY}
+        for key, entry in before.items()
+    }
+    assert shop.differences_from_truth() == ()
