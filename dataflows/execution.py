@@ -39,6 +39,7 @@ def execute(
             flow_runtime(name, flow, settings, once=once) as runtime,
             open_flow(settings, runtime) as dataflow,
         ):
+            runtime.health.started()
             log.info("flow started", once=once)
             cli_main(  # type: ignore[no-untyped-call]
                 dataflow,
@@ -64,6 +65,7 @@ def for_engine(name: str, flow: FlowSettings, settings: Settings, open_flow: Ope
     with ExitStack() as opened:
         runtime = opened.enter_context(flow_runtime(name, flow, settings, once=False))
         dataflow = opened.enter_context(open_flow(settings, runtime))
+        runtime.health.started()
         # Neither atexit nor before the import above: the last registered is called first, and parts
         # close on threads, which Python's pools refuse once their own turn has come.
         threading._register_atexit(opened.pop_all().close)  # type: ignore[attr-defined]

@@ -14,11 +14,13 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
+from operators.streaming.endpoints import served
 from operators.streaming.gate import Gate
+from operators.streaming.health import Health
 from operators.streaming.kafka_ownership import Ownership
 from operators.streaming.lane import LaneRuntime
 from operators.streaming.loop_thread import LoopThread
-from operators.streaming.metrics import FlowMetrics, served
+from operators.streaming.metrics import FlowMetrics
 from operators.streaming.recovery import RecoveryStore
 from schemas.errors import Misconfigured
 from schemas.settings import FlowSettings, Settings
@@ -40,6 +42,7 @@ class FlowRuntime:
     """That share the flow's partitions."""
     ordinal: int
     """Which of them this is, from 0."""
+    health: Health
     once: bool
     """End where the source topic ends at the start, instead of waiting for more."""
     opened: ExitStack
@@ -74,10 +77,11 @@ def flow_runtime(
     with (
         _stop_on_signals() as stop,
         _only_one(name, recovery_folder),
-        served(metrics, flow.metrics_port),
+        _health(name, gate, metrics, stop, flow) as health,
         LoopThread() as thread,
         ExitStack() as opened,
     ):
+        thread.loop.call_soon_threadsafe(health.watch_loop, thread.loop)
         yield FlowRuntime(
             name=name,
             lane=LaneRuntime(thread, gate, stop),
@@ -85,9 +89,20 @@ def flow_runtime(
             store=RecoveryStore(recovery_folder),
             processes=stream.processes,
             ordinal=stream.ordinal,
+            health=health,
             once=once,
             opened=opened,
         )
+
+
+@contextmanager
+def _health(
+    name: str, gate: Gate, metrics: FlowMetrics, stop: threading.Event, flow: FlowSettings
+) -> Iterator[Health]:
+    """The flow's health, served with its metrics from before the parts are opened."""
+    health = Health(name, gate, metrics, stop)
+    with served(metrics, health, flow.metrics_address, flow.metrics_port):
+        yield health
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataflows.topics import FlowTopic, made_of, open_topic, read_from, write_to
 from operators.streaming.dead_letters import dead_letter
 from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
 from operators.streaming.lane import lane
+from operators.streaming.watched_source import WatchedSource
 from schemas.base import Event
 from schemas.dead_letters import DeadLetter
 from schemas.errors import InvalidRecord
@@ -61,9 +62,11 @@ def handle_records(
         finally:
             latency.observe(time.perf_counter() - started)
 
-    records = op.input("records", flow, read_from(source, runtime))
+    source_read = WatchedSource(read_from(source, runtime), runtime.health)
+    records = op.input("records", flow, source_read)
     calls = KeyedCalls(timed, lambda record: record.key, policy, runtime.lane.thread.loop)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
+    runtime.health.watch_waits(lambda: calls.waits)
     return lane("lane", records, calls, runtime.lane)
 
 

@@ -99,7 +99,8 @@ class FlowSettings(Section):
     attempts: int = Field(
         3, ge=1, description="Tries of an item whose remote picture is unavailable."
     )
-    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus on 127.0.0.1; 0: off.")
+    metrics_address: str = Field("127.0.0.1", description="0.0.0.0 in a container.")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Metrics and health; 0: off.")
 
 
 class LookFlowSettings(FlowSettings):

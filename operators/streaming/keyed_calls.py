@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ class CallPolicy:
     """Pauses double from the first to the longest, each shortened at random by up to a half."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A call that waits for a part of ours that is away."""
+
+    part: str
+    """The error's reason."""
+    since: float
+    """time.monotonic() of the first attempt that did not reach the part."""
+    why: str
+
+
 Report = Callable[[Done[Item, Value] | Failed[Item]], None]
 _Call = tuple[Item, str, Report[Item, Value]]
 """Item, key, and whom to tell."""
@@ -71,7 +83,7 @@ class KeyedCalls(Generic[Item, Value]):
     """Calls ``handle`` on items: at most ``window`` at once, those of one key in order.
 
     Every item ends as Done or Failed, whatever its call raises. To be used on its ``loop``;
-    ``paused``, ``settled`` and ``begin_no_more`` from any thread.
+    ``paused``, ``waits``, ``settled`` and ``begin_no_more`` from any thread.
     """
 
     def __init__(
@@ -92,6 +104,8 @@ class KeyedCalls(Generic[Item, Value]):
         self._starting = False
         """A runner has been created that does not run yet."""
         self._paused = 0
+        self._waits: dict[asyncio.Task[None], Wait] = {}
+        """Per runner, what its call waits for; until an attempt gets through."""
         self._deadlines: dict[asyncio.Task[None], float] = {}
         """Until when (loop time) the call that a runner awaits may take."""
         self._late: set[asyncio.Task[None]] = set()
@@ -103,6 +117,11 @@ class KeyedCalls(Generic[Item, Value]):
     def paused(self) -> int:
         """Calls that wait to be made again, because something was unavailable."""
         return self._paused
+
+    @property
+    def waits(self) -> list[Wait]:
+        """The calls that have not got through because a part is away; not for lack of a picture."""
+        return list(self._waits.copy().values())
 
     @property
     def settled(self) -> bool:
@@ -143,7 +162,9 @@ class KeyedCalls(Generic[Item, Value]):
                 item, key, report = self._ready.popleft()
                 if self._ready:
                     self._start_runner()
-                report(await self._outcome(item, runner))
+                outcome = await self._outcome(item, runner)
+                self._waits.pop(runner, None)
+                report(outcome)
                 behind = self._behind[key]
                 if behind:
                     self._ready.append(behind.popleft())
@@ -166,6 +187,7 @@ class KeyedCalls(Generic[Item, Value]):
                 picture = isinstance(error, PictureUnavailable)
                 if picture and attempt >= self._policy.attempts:
                     return Failed(item, error, attempt)
+                self._note_wait(runner, None if picture else error)
                 if not self._paused:  # once per outage, not once per item
                     log.warning("unavailable, trying again", error=str(error), attempt=attempt)
             except asyncio.CancelledError as error:
@@ -182,6 +204,13 @@ class KeyedCalls(Generic[Item, Value]):
                     self._late.discard(runner)
                     runner.uncancel()
             await self._pause(attempt)
+
+    def _note_wait(self, runner: asyncio.Task[None], error: Unavailable | None) -> None:
+        before = self._waits.pop(runner, None)
+        if error is not None:
+            same = before is not None and before.part == error.reason
+            since = before.since if before is not None and same else time.monotonic()
+            self._waits[runner] = Wait(error.reason, since, str(error))
 
     def _cancel_late_calls(self) -> None:
         """What a timeout around each call would do, at a fraction of its cost (decisions/011)."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Items; doubling, as batch sizes are chosen."""
@@ -170,18 +169,3 @@ def _by_label(counter: Counter, label: str | None) -> dict[str, int]:
                 name = sample.labels[label] if label else ""
                 sums[name] = sums.get(name, 0) + int(sample.value)
     return sums
-
-
-@contextmanager
-def served(metrics: FlowMetrics, port: int) -> Iterator[None]:
-    """Serve ``metrics`` on 127.0.0.1:``port`` in the meantime; port 0: not at all."""
-    if port == 0:
-        yield
-        return
-    server, thread = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,0 +1,149 @@
+"""What a running flow knows of its own health.
+
+Nothing is probed: a flow that works knows from its own calls which part is away, and a probe of
+its own could be well where the real calls are not (docs/decisions/094).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from operators.streaming.gate import Gate
+from operators.streaming.keyed_calls import Wait
+from operators.streaming.metrics import FlowMetrics
+from schemas.health import FlowHealth, Lag, PartAway
+
+STALLED_SECONDS = 60.0
+"""Not alive when the engine or the event loop has not moved for as long. Both move each second; the
+longest that either may stand still by design is a sink's wait for its topic at an epoch's end."""
+BEAT_SECONDS = 1.0
+
+
+class Health:
+    """Collects the signs of life of one flow; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        flow: str,
+        gate: Gate,
+        metrics: FlowMetrics,
+        stop: threading.Event,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._flow = flow
+        self._gate = gate
+        self._metrics = metrics
+        self._stop = stop
+        self._clock = clock
+        self._started = False
+        self._ended = False
+        self._source_at: float | None = None
+        self._epoch_at: float | None = None
+        self._loop_at: float | None = None
+        self._waits: list[Callable[[], Sequence[Wait]]] = []
+        self._away: dict[str, tuple[float, str]] = {}
+        """Parts that were reported to be away: since when, and why."""
+
+    def started(self) -> None:
+        """The parts are open and the flow is built; from now on the engine has to move."""
+        self._source_at = self._clock()
+        self._started = True
+
+    def source_moved(self) -> None:
+        """The engine has asked the source for records."""
+        self._source_at = self._clock()
+
+    def source_ended(self) -> None:
+        """The source has come to its end; what follows is draining, which takes what it takes."""
+        self._ended = True
+
+    def epoch_ended(self) -> None:
+        """The source's position has been taken into a snapshot."""
+        self._source_at = self._epoch_at = self._clock()
+
+    def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Note each second that ``loop`` answers; to be called on it."""
+        self._loop_at = self._clock()
+        loop.call_later(BEAT_SECONDS, self.watch_loop, loop)
+
+    def watch_waits(self, waits: Callable[[], Sequence[Wait]]) -> None:
+        """``waits`` tells which calls wait for a part that is away."""
+        self._waits.append(waits)
+
+    def away(self, part: str, why: str) -> None:
+        """A part that no item's call speaks of, such as the topics themselves, is away."""
+        since, _ = self._away.get(part, (self._clock(), ""))
+        self._away[part] = since, why
+
+    def back(self, part: str) -> None:
+        """It is there again; no error when it was not away."""
+        self._away.pop(part, None)
+
+    def now(self) -> FlowHealth:
+        """How the flow is at this moment."""
+        now = self._clock()
+        stopping, away = self._stop.is_set(), self._parts_away(now)
+        alive = self._alive(now, stopping)
+        return FlowHealth(
+            flow=self._flow,
+            started=self._started,
+            stopping=stopping,
+            alive=alive,
+            ready=self._started and alive and not stopping and not away,
+            away=away,
+            in_flight=self._gate.inside,
+            epoch_age=_age(self._epoch_at, now),
+            source_age=_age(self._source_at, now),
+            loop_age=_age(self._loop_at, now),
+            lag=tuple(
+                Lag(
+                    topic=sample.labels["topic"],
+                    partition=sample.labels["partition"],
+                    value=sample.value,
+                )
+                for family in self._metrics.lag.collect()
+                for sample in family.samples
+            ),
+        )
+
+    def _alive(self, now: float, stopping: bool) -> bool:
+        if not self._started:
+            return True  # loading a model may hold the loop for as long as it takes
+        moving = [self._loop_at]
+        if not (stopping or self._ended):
+            moving.append(self._source_at)
+        return all(at is not None and now - at <= STALLED_SECONDS for at in moving)
+
+    def _parts_away(self, now: float) -> tuple[PartAway, ...]:
+        waits: defaultdict[str, list[Wait]] = defaultdict(list)
+        for watched in self._waits:
+            for wait in watched():
+                waits[wait.part].append(wait)
+        reported = self._away.copy()
+        return tuple(
+            self._part_away(part, waits[part], reported.get(part), now)
+            for part in sorted(waits.keys() | reported.keys())
+        )
+
+    def _part_away(
+        self, part: str, waits: Sequence[Wait], reported: tuple[float, str] | None, now: float
+    ) -> PartAway:
+        seen = [(wait.since, wait.why) for wait in waits] + ([reported] if reported else [])
+        seconds = now - min(since for since, _ in seen)
+        return PartAway(
+            part=part,
+            since=datetime.now(UTC) - timedelta(seconds=seconds),
+            seconds=round(seconds, 3),
+            waiting=len(waits),
+            why=max(seen)[1],
+        )
+
+
+def _age(at: float | None, now: float) -> float | None:
+    return None if at is None else round(now - at, 3)

@@ -1,0 +1,68 @@
+"""Metrics and health are served while asked to be, and not beyond."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+
+import pytest
+from flow_probes import ask, free_port, status, told
+from prometheus_client import CollectorRegistry
+
+from operators.streaming.endpoints import served
+from operators.streaming.gate import Gate
+from operators.streaming.health import Health
+from operators.streaming.metrics import FlowMetrics
+from schemas.errors import Misconfigured
+
+
+@pytest.fixture
+def metrics() -> FlowMetrics:
+    return FlowMetrics(CollectorRegistry())
+
+
+@pytest.fixture
+def health(metrics: FlowMetrics) -> Health:
+    return Health("catalog", Gate(8), metrics, threading.Event())
+
+
+def test_metrics_are_served_until_the_end_and_no_longer(
+    metrics: FlowMetrics, health: Health
+) -> None:
+    metrics.observe_batches("encoder")(8, 0.003)
+    metrics.observe_source("catalog.updates")(1, 12, 3400)
+    port = free_port()
+
+    with served(metrics, health, "127.0.0.1", port):
+        code, page = ask(port, "/metrics")
+
+    assert code == 200
+    assert 'looksync_batch_size_bucket{le="8.0",part="encoder"} 1.0' in page
+    assert 'looksync_records_in_total{partition="1",topic="catalog.updates"} 12.0' in page
+    assert 'looksync_lag_bytes{partition="1",topic="catalog.updates"} 3400.0' in page
+    with pytest.raises(urllib.error.URLError):
+        ask(port, "/metrics")
+
+
+def test_a_flow_that_has_not_started_is_alive_and_nothing_else(
+    metrics: FlowMetrics, health: Health
+) -> None:
+    port = free_port()
+
+    with served(metrics, health, "127.0.0.1", port):
+        codes = [status(port, path) for path in ("/startupz", "/livez", "/readyz", "/healthz")]
+        body = told(port)
+
+    assert codes == [503, 200, 503, 404]
+    assert (body["flow"], body["started"], body["ready"]) == ("catalog", False, False)
+
+
+def test_a_port_in_use_is_said_in_words(metrics: FlowMetrics, health: Health) -> None:
+    port = free_port()
+
+    with (
+        served(metrics, health, "127.0.0.1", port),
+        pytest.raises(Misconfigured, match=f"127.0.0.1:{port}.*metrics_port"),
+        served(metrics, health, "127.0.0.1", port),
+    ):
+        pass

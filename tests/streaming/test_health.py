@@ -1,0 +1,194 @@
+"""What a flow says of its health follows from the signs of life it has seen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from operators.streaming.gate import Gate
+from operators.streaming.health import BEAT_SECONDS, STALLED_SECONDS, Health
+from operators.streaming.keyed_calls import CallPolicy, KeyedCalls, Wait
+from operators.streaming.metrics import FlowMetrics
+from schemas.errors import PictureUnavailable, Unavailable
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Watched:
+    """A flow's health on a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.clock, self.stop, self.gate = Clock(), threading.Event(), Gate(8)
+        self.metrics = FlowMetrics(CollectorRegistry())
+        self.health = Health("catalog", self.gate, self.metrics, self.stop, clock=self.clock)
+
+    async def start(self) -> None:
+        self.health.watch_loop(asyncio.get_running_loop())
+        self.health.started()
+
+
+@pytest.fixture
+async def flow() -> Watched:
+    watched = Watched()
+    await watched.start()
+    return watched
+
+
+def test_before_the_start_a_flow_is_alive_however_long_its_models_take() -> None:
+    flow = Watched()
+
+    flow.clock.now += 10 * STALLED_SECONDS
+    now = flow.health.now()
+
+    assert (now.started, now.alive, now.ready) == (False, True, False)
+
+
+async def test_a_started_flow_is_ready(flow: Watched) -> None:
+    now = flow.health.now()
+
+    assert (now.started, now.alive, now.ready, now.stopping) == (True, True, True, False)
+    assert now.epoch_age is None, "no epoch has ended yet"
+
+
+async def test_an_engine_that_stands_still_is_not_alive(flow: Watched) -> None:
+    flow.clock.now += STALLED_SECONDS + 1
+    flow.health.watch_loop(asyncio.get_running_loop())
+
+    now = flow.health.now()
+
+    assert (now.alive, now.ready) == (False, False)
+    assert now.source_age == STALLED_SECONDS + 1
+    assert now.loop_age == 0
+
+
+async def test_an_event_loop_that_stands_still_is_not_alive(flow: Watched) -> None:
+    flow.clock.now += STALLED_SECONDS + 1
+    flow.health.source_moved()
+
+    assert not flow.health.now().alive
+
+
+async def test_a_loop_that_moves_is_seen_to(flow: Watched) -> None:
+    flow.clock.now += 5
+    before = flow.health.now().loop_age
+
+    await asyncio.sleep(1.5 * BEAT_SECONDS)  # its timer is older than this one, and due before it
+
+    assert (before, flow.health.now().loop_age) == (5, 0)
+
+
+async def test_a_draining_flow_is_alive_but_not_ready(flow: Watched) -> None:
+    flow.stop.set()
+    flow.clock.now += STALLED_SECONDS + 1
+    flow.health.watch_loop(asyncio.get_running_loop())
+
+    now = flow.health.now()
+
+    assert (now.alive, now.ready, now.stopping) == (True, False, True)
+
+
+async def test_a_source_that_has_ended_need_not_move(flow: Watched) -> None:
+    flow.health.source_ended()
+    flow.clock.now += STALLED_SECONDS + 1
+    flow.health.watch_loop(asyncio.get_running_loop())
+
+    assert flow.health.now().alive
+
+
+async def test_a_part_is_away_since_its_longest_wait(flow: Watched) -> None:
+    start = flow.clock.now
+    waits = [Wait("redis", start + 4, "later"), Wait("redis", start, "first")]
+    flow.health.watch_waits(lambda: waits)
+    flow.clock.now += 10
+
+    (redis,) = flow.health.now().away
+
+    assert (redis.part, redis.seconds, redis.waiting, redis.why) == ("redis", 10, 2, "later")
+    assert not flow.health.now().ready
+    assert flow.health.now().alive, "an outage is no reason to restart"
+
+    waits.clear()
+
+    assert flow.health.now().ready
+
+
+async def test_a_part_without_calls_is_reported_away_and_back(flow: Watched) -> None:
+    flow.health.away("kafka", "all brokers down")
+    flow.clock.now += 7
+    flow.health.away("kafka", "still down")
+
+    (kafka,) = flow.health.now().away
+
+    assert (kafka.part, kafka.seconds, kafka.waiting, kafka.why) == ("kafka", 7, 0, "still down")
+
+    flow.health.back("kafka")
+
+    assert flow.health.now().ready
+
+
+async def test_position_lag_and_items_are_told(flow: Watched) -> None:
+    flow.gate.enter(3)
+    flow.metrics.observe_source("catalog.updates")(1, 12, 3400)
+    flow.health.epoch_ended()
+    flow.clock.now += 2
+
+    now = flow.health.now()
+
+    assert (now.in_flight, now.epoch_age) == (3, 2)
+    assert [(lag.topic, lag.partition, lag.value) for lag in now.lag] == [
+        ("catalog.updates", "1", 3400)
+    ]
+
+
+async def test_a_call_waits_for_its_part_until_an_attempt_gets_through() -> None:
+    answers: list[Exception | None] = [
+        Unavailable("redis: connection refused", reason="redis"),
+        Unavailable("weaviate: read-only", reason="weaviate"),
+        None,
+    ]
+    waited_for: list[list[str]] = []
+
+    async def handle(item: str) -> None:
+        waited_for.append([wait.part for wait in calls.waits])
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    calls = calls_of(handle)
+    done = asyncio.Event()
+
+    calls.submit("a", lambda outcome: done.set())
+    await done.wait()
+
+    assert waited_for == [[], ["redis"], ["weaviate"]]
+    assert calls.waits == []
+
+
+async def test_a_picture_that_is_away_is_no_part_of_ours() -> None:
+    waited_for: list[Wait] = []
+
+    async def handle(item: str) -> None:
+        waited_for.extend(calls.waits)
+        raise PictureUnavailable("https://example.com/x.png: timeout")
+
+    calls = calls_of(handle)
+    done = asyncio.Event()
+
+    calls.submit("a", lambda outcome: done.set())
+    await done.wait()
+
+    assert waited_for == []
+
+
+def calls_of(handle: Callable[[str], Awaitable[None]]) -> KeyedCalls[str, None]:
+    policy = CallPolicy(8, 30.0, 3, first_pause_seconds=0.001, longest_pause_seconds=0.001)
+    return KeyedCalls(handle, lambda item: item, policy, asyncio.get_running_loop())
