@@ -17,7 +17,7 @@ from dataflows.topics import FlowTopic, made_of, open_topic, read_from, write_to
 from operators.streaming.dead_letters import dead_letter
 from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
 from operators.streaming.lane import lane
-from operators.streaming.watched_source import WatchedSource
+from operators.streaming.watched_topics import WatchedSink, WatchedSource
 from schemas.base import Event
 from schemas.dead_letters import DeadLetter
 from schemas.errors import InvalidRecord
@@ -62,8 +62,8 @@ def handle_records(
         finally:
             latency.observe(time.perf_counter() - started)
 
-    source_read = WatchedSource(read_from(source, runtime), runtime.health)
-    records = op.input("records", flow, source_read)
+    watched = WatchedSource(read_from(source, runtime), source.name, runtime.health)
+    records = op.input("records", flow, watched)
     calls = KeyedCalls(timed, lambda record: record.key, policy, runtime.lane.thread.loop)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
     runtime.health.watch_waits(lambda: calls.waits)
@@ -92,7 +92,8 @@ def write_records(
         return [(_engine_key(record.key), record) for record in records]
 
     stream = op.flat_map_batch(step_id, outcomes, keyed)
-    op.output(f"{step_id}-topic", stream, write_to(target, runtime))
+    sink = WatchedSink(write_to(target, runtime), target.name, runtime.health)
+    op.output(f"{step_id}-topic", stream, sink)
 
 
 def write_dead_letters(

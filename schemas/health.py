@@ -15,11 +15,11 @@ class PartAway(_Told):
     """A part that the flow waits for."""
 
     part: str
-    """The reason of its errors: redis, weaviate, kafka, thumbnails, ..."""
+    """The reason of its errors (redis, weaviate, thumbnails, ...), or the name of a topic."""
     since: datetime
     seconds: float
     waiting: int
-    """Items that wait for it; 0 when it is the topics that are away."""
+    """Items that wait for it; 0 when the engine itself does."""
     why: str
     """The latest error."""
 

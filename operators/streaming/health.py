@@ -10,7 +10,8 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from operators.streaming.gate import Gate
@@ -19,8 +20,9 @@ from operators.streaming.metrics import FlowMetrics
 from schemas.health import FlowHealth, Lag, PartAway
 
 STALLED_SECONDS = 60.0
-"""Not alive when the engine or the event loop has not moved for as long. Both move each second; the
-longest that either may stand still by design is a sink's wait for its topic at an epoch's end."""
+"""Not alive when the engine or the event loop has not moved for as long; both move each second."""
+TOPIC_SECONDS = 5.0
+"""A read or write of a topic that takes longer waits for it; ordinary ones take milliseconds."""
 BEAT_SECONDS = 1.0
 
 
@@ -46,6 +48,8 @@ class Health:
         self._source_at: float | None = None
         self._epoch_at: float | None = None
         self._loop_at: float | None = None
+        self._at_topics: dict[object, tuple[str, float]] = {}
+        """Reads and writes that have begun: their topic, and since when."""
         self._waits: list[Callable[[], Sequence[Wait]]] = []
         self._away: dict[str, tuple[float, str]] = {}
         """Parts that were reported to be away: since when, and why."""
@@ -67,6 +71,16 @@ class Health:
         """The source's position has been taken into a snapshot."""
         self._source_at = self._epoch_at = self._clock()
 
+    @contextmanager
+    def at_topic(self, topic: str) -> Iterator[None]:
+        """The engine reads or writes ``topic``."""
+        token = object()
+        self._at_topics[token] = topic, self._clock()
+        try:
+            yield
+        finally:
+            del self._at_topics[token]
+
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Note each second that ``loop`` answers; to be called on it."""
         self._loop_at = self._clock()
@@ -77,7 +91,7 @@ class Health:
         self._waits.append(waits)
 
     def away(self, part: str, why: str) -> None:
-        """A part that no item's call speaks of, such as the topics themselves, is away."""
+        """A part that no item's call speaks of, such as the brokers of the topics, is away."""
         since, _ = self._away.get(part, (self._clock(), ""))
         self._away[part] = since, why
 
@@ -88,8 +102,9 @@ class Health:
     def now(self) -> FlowHealth:
         """How the flow is at this moment."""
         now = self._clock()
-        stopping, away = self._stop.is_set(), self._parts_away(now)
-        alive = self._alive(now, stopping)
+        stopping, reported = self._stop.is_set(), self._reported(now)
+        away = self._parts_away(now, reported)
+        alive = self._alive(now, engine_may_wait=stopping or self._ended or bool(reported))
         return FlowHealth(
             flow=self._flow,
             started=self._started,
@@ -112,20 +127,27 @@ class Health:
             ),
         )
 
-    def _alive(self, now: float, stopping: bool) -> bool:
+    def _alive(self, now: float, *, engine_may_wait: bool) -> bool:
         if not self._started:
             return True  # loading a model may hold the loop for as long as it takes
-        moving = [self._loop_at]
-        if not (stopping or self._ended):
-            moving.append(self._source_at)
+        moving = [self._loop_at] if engine_may_wait else [self._loop_at, self._source_at]
         return all(at is not None and now - at <= STALLED_SECONDS for at in moving)
 
-    def _parts_away(self, now: float) -> tuple[PartAway, ...]:
+    def _reported(self, now: float) -> dict[str, tuple[float, str]]:
+        """What the engine waits for rather than an item: part -> since when, and why."""
+        reported = self._away.copy()
+        for topic, since in self._at_topics.copy().values():
+            if now - since > TOPIC_SECONDS:
+                reported[topic] = since, f"a read or write of {topic} does not come to its end"
+        return reported
+
+    def _parts_away(
+        self, now: float, reported: dict[str, tuple[float, str]]
+    ) -> tuple[PartAway, ...]:
         waits: defaultdict[str, list[Wait]] = defaultdict(list)
         for watched in self._waits:
             for wait in watched():
                 waits[wait.part].append(wait)
-        reported = self._away.copy()
         return tuple(
             self._part_away(part, waits[part], reported.get(part), now)
             for part in sorted(waits.keys() | reported.keys())

@@ -136,6 +136,22 @@ async def test_a_part_without_calls_is_reported_away_and_back(flow: Watched) -> 
     assert flow.health.now().ready
 
 
+async def test_an_engine_that_waits_for_a_topic_is_alive_and_not_ready(flow: Watched) -> None:
+    with flow.health.at_topic("looks.matched"):
+        flow.clock.now += 2
+        assert flow.health.now().ready, "a write of two seconds is no outage"
+
+        flow.clock.now += STALLED_SECONDS
+        flow.health.watch_loop(asyncio.get_running_loop())
+        during = flow.health.now()
+
+    flow.health.source_moved()
+
+    assert (during.alive, during.ready) == (True, False)
+    assert [(part.part, part.seconds) for part in during.away] == [("looks.matched", 62)]
+    assert flow.health.now().ready
+
+
 async def test_position_lag_and_items_are_told(flow: Watched) -> None:
     flow.gate.enter(3)
     flow.metrics.observe_source("catalog.updates")(1, 12, 3400)
