@@ -12,10 +12,10 @@ SEED ?= 7
 PRODUCTS ?= 2000
 LOOKS ?= 100
 
-.PHONY: help setup demo test check services services-down services-setup test-services bench clean
+.PHONY: help setup demo test check services services-down services-setup test-services k8s k8s-tools bench clean
 
 help:  ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
 
 setup: $(STAMP)  ## Locked environment in .venv (found or fetched uv, Python 3.11 or 3.12)
 
@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
 demo: $(STAMP)  ## The whole system on a drawn fashion world: SEED=7 PRODUCTS=2000 LOOKS=100
 	$(RUN) -m services.cli demo --seed $(SEED) --products $(PRODUCTS) --looks $(LOOKS)
 
-test: check  ## Checks, then all tests
+test: check k8s-tools  ## Checks, then all tests
 	$(RUN) -m pytest -n 2 --dist loadfile -m 'not services' --cov --cov-report=term:skip-covered
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
@@ -53,6 +53,16 @@ services-setup: $(STAMP)  ## Fetch and build them, without starting them
 test-services: $(STAMP)  ## Tests against real servers, which are started and stopped
 	-$(RUN) -m services.local setup
 	$(RUN) -m pytest -m services tests/real
+
+KUSTOMIZE := .tools/bin/kustomize
+
+k8s: $(STAMP)  ## Write the settings of every overlay in k8s/
+	$(RUN) -m k8s.settings_toml
+
+k8s-tools:  ## kustomize for the tests of k8s/, built from its Go module
+	@test -x $(KUSTOMIZE) || GOBIN=$(CURDIR)/$(dir $(KUSTOMIZE)) \
+	  go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1 \
+	  || echo "no kustomize: the tests that build the overlays will be skipped"
 
 bench: $(STAMP)  ## Benchmarks: ratios within one run
 	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions; do \
