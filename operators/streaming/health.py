@@ -51,8 +51,7 @@ class Health:
         self._at_topics: dict[object, tuple[str, float]] = {}
         """Reads and writes that have begun: their topic, and since when."""
         self._waits: list[Callable[[], Sequence[Wait]]] = []
-        self._away: dict[str, tuple[float, str]] = {}
-        """Parts that were reported to be away: since when, and why."""
+        self._outages: dict[str, Callable[[], tuple[float, str] | None]] = {}
 
     def started(self) -> None:
         """The parts are open and the flow is built; from now on the engine has to move."""
@@ -90,14 +89,10 @@ class Health:
         """``waits`` tells which calls wait for a part that is away."""
         self._waits.append(waits)
 
-    def away(self, part: str, why: str) -> None:
-        """A part that no item's call speaks of, such as the brokers of the topics, is away."""
-        since, _ = self._away.get(part, (self._clock(), ""))
-        self._away[part] = since, why
-
-    def back(self, part: str) -> None:
-        """It is there again; no error when it was not away."""
-        self._away.pop(part, None)
+    def watch_topics(self, part: str, outage: Callable[[], tuple[float, str] | None]) -> None:
+        """``outage`` tells since when (time.monotonic()) what holds the topics does not answer, and
+        why; None while it does. No item's call speaks of it."""
+        self._outages[part] = outage
 
     def now(self) -> FlowHealth:
         """How the flow is at this moment."""
@@ -135,7 +130,7 @@ class Health:
 
     def _reported(self, now: float) -> dict[str, tuple[float, str]]:
         """What the engine waits for rather than an item: part -> since when, and why."""
-        reported = self._away.copy()
+        reported = {part: away for part, ask in self._outages.items() if (away := ask())}
         for topic, since in self._at_topics.copy().values():
             if now - since > TOPIC_SECONDS:
                 reported[topic] = since, f"a read or write of {topic} does not come to its end"

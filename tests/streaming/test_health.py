@@ -122,16 +122,22 @@ async def test_a_part_is_away_since_its_longest_wait(flow: Watched) -> None:
     assert flow.health.now().ready
 
 
-async def test_a_part_without_calls_is_reported_away_and_back(flow: Watched) -> None:
-    flow.health.away("kafka", "all brokers down")
+async def test_brokers_that_do_not_answer_are_away(flow: Watched) -> None:
+    outage: tuple[float, str] | None = (flow.clock.now, "all brokers down")
+    flow.health.watch_topics("kafka", lambda: outage)
     flow.clock.now += 7
-    flow.health.away("kafka", "still down")
 
     (kafka,) = flow.health.now().away
 
-    assert (kafka.part, kafka.seconds, kafka.waiting, kafka.why) == ("kafka", 7, 0, "still down")
+    assert (kafka.part, kafka.seconds, kafka.waiting, kafka.why) == (
+        "kafka",
+        7,
+        0,
+        "all brokers down",
+    )
+    assert not flow.health.now().ready
 
-    flow.health.back("kafka")
+    outage = None
 
     assert flow.health.now().ready
 
