@@ -6,14 +6,16 @@ import threading
 import urllib.error
 
 import pytest
-from flow_probes import ask, free_port, status, told
 from prometheus_client import CollectorRegistry
+from watched_flow import ask
 
 from operators.streaming.endpoints import served
 from operators.streaming.gate import Gate
 from operators.streaming.health import Health
 from operators.streaming.metrics import FlowMetrics
 from schemas.errors import Misconfigured
+from schemas.health import FlowHealth
+from services.processes import free_port
 
 
 @pytest.fixture
@@ -50,11 +52,11 @@ def test_a_flow_that_has_not_started_is_alive_and_nothing_else(
     port = free_port()
 
     with served(metrics, health, "127.0.0.1", port):
-        codes = [status(port, path) for path in ("/startupz", "/livez", "/readyz", "/healthz")]
-        body = told(port)
+        answers = [ask(port, path) for path in ("/startupz", "/livez", "/readyz", "/healthz")]
 
-    assert codes == [503, 200, 503, 404]
-    assert (body["flow"], body["started"], body["ready"]) == ("catalog", False, False)
+    assert [status for status, _ in answers] == [503, 200, 503, 404]
+    body = FlowHealth.model_validate_json(answers[2][1])
+    assert (body.flow, body.started, body.ready) == ("catalog", False, False)
 
 
 def test_a_port_in_use_is_said_in_words(metrics: FlowMetrics, health: Health) -> None:

@@ -1,0 +1,90 @@
+"""A catalog flow that is asked for its health while a part of it is taken away."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from bytewax.dataflow import Dataflow
+
+from dataflows import catalog
+from dataflows.execution import execute
+from dataflows.runtime import FlowRuntime
+from operators.catalog.apply import Applied
+from schemas.catalog import Decision, Packet
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    """Status and body, as Prometheus and a kubelet get them. Raises URLError without an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class WatchedFlow:
+    """Its ledger is away while ``ledger_away`` is set; ``settings`` name its metrics_port."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.ledger_away = threading.Event()
+        self.while_starting: list[int] = []
+        self._settings = settings
+        self._port = settings.stream.catalog.metrics_port
+        self._runtime: FlowRuntime | None = None
+
+    def run_while(self, driver: Callable[[], None]) -> int:
+        """The flow runs, in this thread, until ``driver`` returns; its exit code."""
+        with ThreadPoolExecutor() as pool:
+            driven = pool.submit(self._drive, driver)
+            code = execute(
+                "catalog", self._settings.stream.catalog, self._settings, self._open, once=False
+            )
+            driven.result()
+        return code
+
+    def status(self, path: str) -> int:
+        return ask(self._port, path)[0]
+
+    def reaches(self, path: str, status: int, seconds: float = 60) -> dict[str, Any]:
+        """The flow's health as it was told with that status."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                found, body = ask(self._port, path)
+            except OSError:
+                found, body = 0, "no answer"
+            if found == status:
+                health: dict[str, Any] = json.loads(body)
+                return health
+            assert time.monotonic() < until, f"{path} stays {found}: {body}"
+            time.sleep(0.01)
+
+    def _drive(self, driver: Callable[[], None]) -> None:
+        try:
+            driver()
+        finally:
+            while self._runtime is None:
+                time.sleep(0.01)
+            self._runtime.lane.stop.set()
+
+    @contextmanager
+    def _open(self, settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
+        self._runtime = runtime
+        self.while_starting = [self.status(path) for path in ("/startupz", "/livez")]
+
+        async def apply(packet: Packet, position: str) -> Applied:
+            if self.ledger_away.is_set():
+                raise Unavailable("redis: connection refused", reason="redis")
+            return Applied(Decision.UNCHANGED, None, 0)
+
+        yield catalog.build(settings, apply, runtime)
