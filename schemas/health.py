@@ -43,7 +43,7 @@ class FlowHealth(_Told):
     alive: bool
     """The engine and the event loop both move."""
     ready: bool
-    """Started, alive, not stopping, and no part is away."""
+    """The engine has asked the source, is alive, not stopping, and no part is away."""
     away: tuple[PartAway, ...]
     in_flight: int
     """Items read whose outcome has not been emitted."""

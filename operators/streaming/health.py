@@ -43,7 +43,7 @@ class Health:
         self._metrics = metrics
         self._stop = stop
         self._clock = clock
-        self._started = False
+        self._started_at: float | None = None
         self._ended = False
         self._source_at: float | None = None
         self._epoch_at: float | None = None
@@ -55,8 +55,7 @@ class Health:
 
     def started(self) -> None:
         """The parts are open and the flow is built; from now on the engine has to move."""
-        self._source_at = self._clock()
-        self._started = True
+        self._started_at = self._clock()
 
     def source_moved(self) -> None:
         """The engine has asked the source for records."""
@@ -102,10 +101,10 @@ class Health:
         alive = self._alive(now, engine_may_wait=stopping or self._ended or bool(reported))
         return FlowHealth(
             flow=self._flow,
-            started=self._started,
+            started=self._started_at is not None,
             stopping=stopping,
             alive=alive,
-            ready=self._started and alive and not stopping and not away,
+            ready=self._source_at is not None and alive and not stopping and not away,
             away=away,
             in_flight=self._gate.inside,
             epoch_age=_age(self._epoch_at, now),
@@ -123,9 +122,11 @@ class Health:
         )
 
     def _alive(self, now: float, *, engine_may_wait: bool) -> bool:
-        if not self._started:
+        if self._started_at is None:
             return True  # loading a model may hold the loop for as long as it takes
-        moving = [self._loop_at] if engine_may_wait else [self._loop_at, self._source_at]
+        moving = [self._loop_at]
+        if not engine_may_wait:
+            moving.append(self._source_at or self._started_at)
         return all(at is not None and now - at <= STALLED_SECONDS for at in moving)
 
     def _reported(self, now: float) -> dict[str, tuple[float, str]]:

@@ -35,6 +35,7 @@ class Watched:
     async def start(self) -> None:
         self.health.watch_loop(asyncio.get_running_loop())
         self.health.started()
+        self.health.source_moved()
 
 
 @pytest.fixture
@@ -51,6 +52,17 @@ def test_before_the_start_a_flow_is_alive_however_long_its_models_take() -> None
     now = flow.health.now()
 
     assert (now.started, now.alive, now.ready) == (False, True, False)
+
+
+async def test_a_started_flow_is_not_ready_before_its_source_has_been_asked() -> None:
+    flow = Watched()
+    flow.health.watch_loop(asyncio.get_running_loop())
+    flow.health.started()
+
+    before, _ = flow.health.now(), flow.health.source_moved()
+
+    assert (before.started, before.alive, before.ready) == (True, True, False)
+    assert flow.health.now().ready
 
 
 async def test_a_started_flow_is_ready(flow: Watched) -> None:
