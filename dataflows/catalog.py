@@ -78,7 +78,7 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
     from dataflows.parts import open_catalog_parts
 
     opened = open_catalog_parts(
-        settings, runtime.metrics, identity_file=runtime.recovery_folder / "ledger-identity"
+        settings, runtime.metrics, identity_file=runtime.store.folder / "ledger-identity"
     )
     with runtime.lane.thread.hold(opened) as parts:
         yield build(settings, partial(apply_packet, parts=parts), runtime)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import structlog
 
 from dataflows.parts import open_ledger_repair
-from dataflows.steps import parse, topic
+from dataflows.steps import parse
+from dataflows.topics import open_topic
 from operators.catalog.rebuild import Rebuilt, rebuild_ledger
 from operators.stores.ledger_identity import LedgerIdentity, forget_identity, write_identity
 from schemas.catalog import ProductChange
@@ -33,7 +34,7 @@ async def rebuild(settings: Settings) -> Rebuilt:
 
 def _changes(settings: Settings) -> Iterator[ProductChange]:
     """Everything on catalog.changes, partition by partition; what cannot be read is left out."""
-    changes = topic(settings.topics, settings.topics.changes)
+    changes = open_topic(settings.topics, settings.topics.changes)
     for partition in range(changes.partitions):
         for record in changes.read(partition):
             try:

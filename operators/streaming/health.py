@@ -116,7 +116,8 @@ class Health:
                     partition=sample.labels["partition"],
                     value=sample.value,
                 )
-                for family in self._metrics.lag.collect()
+                for gauge in (self._metrics.lag_bytes, self._metrics.lag_records)
+                for family in gauge.collect()
                 for sample in family.samples
             ),
         )

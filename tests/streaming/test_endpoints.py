@@ -32,7 +32,7 @@ def test_metrics_are_served_until_the_end_and_no_longer(
     metrics: FlowMetrics, health: Health
 ) -> None:
     metrics.observe_batches("encoder")(8, 0.003)
-    metrics.observe_source("catalog.updates")(1, 12, 3400)
+    metrics.observe_source("catalog.updates", metrics.lag_bytes)(1, 12, 3400)
     port = free_port()
 
     with served(metrics, health, "127.0.0.1", port):

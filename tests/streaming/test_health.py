@@ -172,7 +172,7 @@ async def test_an_engine_that_waits_for_a_topic_is_alive_and_not_ready(flow: Wat
 
 async def test_position_lag_and_items_are_told(flow: Watched) -> None:
     flow.gate.enter(3)
-    flow.metrics.observe_source("catalog.updates")(1, 12, 3400)
+    flow.metrics.observe_source("catalog.updates", flow.metrics.lag_bytes)(1, 12, 3400)
     flow.health.epoch_ended()
     flow.clock.now += 2
 
