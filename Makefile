@@ -12,7 +12,7 @@ SEED ?= 7
 PRODUCTS ?= 2000
 LOOKS ?= 100
 
-.PHONY: help setup demo test check services services-down services-setup test-services k8s k8s-tools bench clean
+.PHONY: help setup demo test check services services-down services-setup test-services k8s k8s-tools bench soak clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -67,6 +67,9 @@ k8s-tools:  ## kustomize for the tests of k8s/, built from its Go module
 bench: $(STAMP)  ## Benchmarks: ratios within one run
 	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions; do \
 	  echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
+
+soak: $(STAMP)  ## 20 minutes at a steady rate on real servers; writes docs/soak.md
+	$(RUN) -m benchmarks.soak
 
 clean:  ## Forget everything that was set up or drawn
 	rm -rf .venv .tools var .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

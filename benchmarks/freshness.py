@@ -1,0 +1,115 @@
+"""From Kafka to searchable, and from look to event, at a steady rate on real servers.
+
+    python -m benchmarks.freshness [SECONDS]
+
+Two runs: looks described by the tagger, and by the sandbox's model on a vLLM server. New products
+are asked for in Weaviate every few milliseconds until they are there; a look's event is read by a
+consumer of looks.matched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from confluent_kafka import Consumer
+
+from benchmarks.steady_system import SteadySystem, looks, packets, steady_system
+from schemas.records import Record
+
+PACKETS_A_SECOND = 20
+NEW_EVERY = 10
+LOOKS_A_SECOND = 0.5
+ASK_EVERY = 0.02
+
+
+def feed(system: SteadySystem, seconds: float, sent: dict[str, float]) -> None:
+    """Both topics at their rates; notes when each record was sent, by its key."""
+    topics = {
+        name: system.deployment.topic(name) for name in ("catalog.updates", "looks.generated")
+    }
+    new, asked = packets(system.world, new_every=NEW_EVERY), looks(system.world)
+    started, ticks = time.monotonic(), 0
+    look_every = round(PACKETS_A_SECOND / LOOKS_A_SECOND)
+    while time.monotonic() - started < seconds:
+        batch: list[tuple[str, Record]] = [("catalog.updates", next(new))]
+        if ticks % look_every == 0:
+            batch.append(("looks.generated", next(asked)))
+        for topic, record in batch:
+            sent[record.key] = time.time()
+            topics[topic].append([record])
+        ticks += 1
+        time.sleep(max(0.0, started + ticks / PACKETS_A_SECOND - time.monotonic()))
+
+
+async def searchable(
+    system: SteadySystem, sent: dict[str, float], done: threading.Event
+) -> list[float]:
+    """Seconds from sending each new product until the index has it."""
+    latencies, seen = [], set[str]()
+    async with system.deployment.stores() as parts:
+        while not done.is_set() or len(seen) < sum(":new-" in key for key in sent):
+            for key in [k for k in list(sent) if ":new-" in k and k not in seen]:
+                if await parts.index.get(key) is not None:
+                    latencies.append(time.time() - sent[key])
+                    seen.add(key)
+            await asyncio.sleep(ASK_EVERY)
+    return latencies
+
+
+def answered(system: SteadySystem, sent: dict[str, float], done: threading.Event) -> list[float]:
+    """Seconds from sending each look until its event can be read."""
+    brokers = ",".join(system.deployment.settings.topics.brokers)
+    consumer = Consumer(
+        {"bootstrap.servers": brokers, "group.id": "freshness", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe(["looks.matched"])
+    latencies: list[float] = []
+    while not done.is_set() or len(latencies) < sum(key.startswith("steady-") for key in sent):
+        message = consumer.poll(0.05)
+        if message is not None and message.error() is None:
+            latencies.append(time.time() - sent[message.key().decode()])
+    consumer.close()
+    return latencies
+
+
+def run(seconds: float, *, model: bool) -> dict[str, list[float]]:
+    sent: dict[str, float] = {}
+    done, found = threading.Event(), dict[str, list[float]]()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        steady_system(Path(folder), seed=71, products=2000, looks=60, model=model) as system,
+    ):
+        readers = [
+            threading.Thread(
+                target=lambda: found.update(packet=asyncio.run(searchable(system, sent, done)))
+            ),
+            threading.Thread(target=lambda: found.update(look=answered(system, sent, done))),
+        ]
+        for reader in readers:
+            reader.start()
+        feed(system, seconds, sent)
+        done.set()
+        for reader in readers:
+            reader.join(300)
+    return found
+
+
+def main(seconds: float = 120.0) -> None:
+    for model in (False, True):
+        found = run(seconds, model=model)
+        print("looks described by " + ("the model on vLLM" if model else "the tagger"))
+        for what, latencies in found.items():
+            p50, p95, p99 = np.percentile(latencies, [50, 95, 99])
+            print(
+                f"  {what:8} {len(latencies):5} p50 {p50:6.2f} s p95 {p95:6.2f} s p99 {p99:6.2f} s"
+            )
+
+
+if __name__ == "__main__":
+    main(*map(float, sys.argv[1:]))

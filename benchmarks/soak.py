@@ -1,0 +1,133 @@
+"""Twenty minutes at a steady mixed rate on real servers: memory, files, latency over time.
+
+    python -m benchmarks.soak [MINUTES] [REPORT]        (make soak)
+
+Writes REPORT (docs/soak.md) and exits with 1 when something grew that should not: the slope of a
+line through the second half of the run, over its whole length, is held against a bound.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.freshness import LOOKS_A_SECOND, NEW_EVERY, PACKETS_A_SECOND, answered, feed
+from benchmarks.steady_system import steady_system
+
+SAMPLE_SECONDS = 10.0
+FLOWS = ("catalog flow", "looks flow")
+GROWTH_MIB = 64.0
+"""Of a flow's memory in the second half: allocators and caches settle, leaks go on."""
+GROWTH_FILES = 8
+GROWTH_LATENCY = 0.5
+"""Of the median latency of the last quarter over that of the second, as a share."""
+
+
+@dataclass(slots=True)
+class Samples:
+    """Per process, one value each SAMPLE_SECONDS."""
+
+    memory_mib: dict[str, list[float]] = field(default_factory=dict)
+    files: dict[str, list[int]] = field(default_factory=dict)
+    """Open descriptors: files, sockets, pipes."""
+    threads: dict[str, list[int]] = field(default_factory=dict)
+
+    def take(self, pids: dict[str, int]) -> None:
+        for name, pid in pids.items():
+            process = Path("/proc") / str(pid)
+            status = dict(
+                line.split(":", 1) for line in (process / "status").read_text().splitlines()
+            )
+            memory = int(status["VmRSS"].split()[0]) / 1024
+            self.memory_mib.setdefault(name, []).append(memory)
+            self.files.setdefault(name, []).append(len(list((process / "fd").iterdir())))
+            self.threads.setdefault(name, []).append(int(status["Threads"]))
+
+
+def growth(values: list[float] | list[int]) -> float:
+    """Of a line through the second half of ``values``, from its first to its last."""
+    half = np.asarray(values[len(values) // 2 :], dtype=float)
+    slope = np.polyfit(np.arange(len(half)), half, 1)[0]
+    return float(slope * (len(half) - 1))
+
+
+def soak(minutes: float) -> tuple[Samples, list[float]]:
+    samples, sent, done = Samples(), dict[str, float](), threading.Event()
+    latencies: list[float] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        steady_system(Path(folder), seed=81, products=2000, looks=60, model=False) as system,
+    ):
+        reader = threading.Thread(target=lambda: latencies.extend(answered(system, sent, done)))
+        feeder = threading.Thread(target=feed, args=(system, minutes * 60, sent))
+        for thread in (reader, feeder):
+            thread.start()
+        while feeder.is_alive():
+            samples.take(system.pids)
+            feeder.join(SAMPLE_SECONDS)
+        done.set()
+        reader.join(300)
+        if reader.is_alive():
+            raise SystemExit("some looks have no event")
+    return samples, latencies
+
+
+def report(minutes: float, samples: Samples, latencies: list[float]) -> tuple[str, list[str]]:
+    """The page, and what grew beyond its bound."""
+    grown = []
+    lines = [
+        "# Soak",
+        "",
+        f"`make soak`, {datetime.now(UTC):%Y-%m-%d}: {minutes:g} minutes on two shared CPU cores, "
+        f"real Kafka, Weaviate and Redis; {PACKETS_A_SECOND} packets a second (every "
+        f"{NEW_EVERY}th a new product) and {LOOKS_A_SECOND:g} looks a second, described by the "
+        "tagger.",
+        "",
+        "| process | memory at the start / half / end, MiB | growth in the second half | open "
+        "files start / half / end | threads start / end |",
+        "|---|---|---|---|---|",
+    ]
+    for name, memory in samples.memory_mib.items():
+        files, threads, half = samples.files[name], samples.threads[name], len(memory) // 2
+        lines.append(
+            f"| {name} | {memory[0]:.0f} / {memory[half]:.0f} / {memory[-1]:.0f} "
+            f"| {growth(memory):+.0f} MiB | {files[0]} / {files[half]} / {files[-1]} "
+            f"| {threads[0]} / {threads[-1]} |"
+        )
+        if name in FLOWS and growth(memory) > GROWTH_MIB:
+            grown.append(f"memory of the {name}: {growth(memory):+.0f} MiB")
+        if name in FLOWS and growth(files) > GROWTH_FILES:
+            grown.append(f"open files of the {name}: {growth(files):+.0f}")
+    quarters = np.array_split(np.asarray(latencies), 4)
+    lines += ["", "| quarter of the run | looks | p50, s | p95, s |", "|---|---|---|---|"]
+    for number, quarter in enumerate(quarters, 1):
+        p50, p95 = np.percentile(quarter, [50, 95])
+        lines.append(f"| {number} | {len(quarter)} | {p50:.2f} | {p95:.2f} |")
+    second, last = float(np.median(quarters[1])), float(np.median(quarters[3]))
+    if last > second * (1 + GROWTH_LATENCY):
+        grown.append(f"latency of looks: {second:.2f} to {last:.2f} s")
+    verdict = "Nothing grew beyond its bound" if not grown else "Grew: " + "; ".join(grown)
+    bounds = (
+        f"{GROWTH_MIB:g} MiB and {GROWTH_FILES} files a flow in the second half; the median "
+        f"latency of the last quarter {GROWTH_LATENCY:.0%} over the second's"
+    )
+    lines += ["", f"{verdict} (bounds: {bounds})."]
+    return "\n".join(lines) + "\n", grown
+
+
+def main(minutes: float = 20.0, path: str = "docs/soak.md") -> int:
+    samples, latencies = soak(minutes)
+    text, grown = report(minutes, samples, latencies)
+    Path(path).write_text(text, encoding="utf-8")
+    print(text)
+    return 1 if grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(kind(word) for kind, word in zip((float, str), sys.argv[1:], strict=False))))

@@ -1,0 +1,103 @@
+"""Both flows on real servers of their own, fed steadily: what freshness and soak look at."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+from sandbox.life import World, draw_world
+from schemas.records import Record
+from services.local.deployment import FLOWS, Deployment, deploy
+from services.local.kafka import kafka_server, provision_kafka
+from services.local.parts import HOME, WEIGHTS
+from services.local.redis import provision_redis, redis_server
+from services.local.vllm import MODEL, provision_vllm, vllm_server
+from services.local.weaviate import provision_weaviate, weaviate_server
+from services.processes import Child, free_port
+
+READY_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class SteadySystem:
+    """``pids``: server or flow -> process."""
+
+    deployment: Deployment
+    world: World
+    flows: dict[str, Child]
+    pids: dict[str, int]
+
+
+@contextmanager
+def steady_system(
+    folder: Path, *, seed: int, products: int, looks: int, model: bool
+) -> Iterator[SteadySystem]:
+    """Servers and flows, ready, with the world's catalog taken in; with ``model``, a vLLM server
+    describes the looks."""
+    world = draw_world(folder / "world", seed=seed, products=products, looks=looks, pictured=300)
+    with ExitStack() as running:
+        kafka = kafka_server(provision_kafka(HOME), folder / "kafka", free_port())
+        grpc_port = free_port()
+        binary = provision_weaviate(HOME)
+        weaviate = weaviate_server(binary, folder / "weaviate", free_port(), grpc_port)
+        redis = redis_server(provision_redis(HOME), folder / "redis", free_port())
+        servers = [kafka, weaviate, redis]
+        vlm = None
+        if model:
+            vllm = vllm_server(provision_vllm(HOME), WEIGHTS, folder / "vllm", free_port())
+            servers.append(vllm)
+            vlm = {"kind": "openai", "prompts": "sandbox-1", "url": vllm.address, "model": MODEL}
+        for server in servers:
+            running.enter_context(server)
+        deployment = deploy(
+            folder / "system",
+            brokers=kafka.address,
+            weaviate_url=weaviate.address,
+            weaviate_grpc_port=grpc_port,
+            redis_url=redis.address,
+            pictures=world.folder,
+            vlm=vlm,
+        )
+        deployment.topic("catalog.updates").append(world.packet_records())
+        first = deployment.start("catalog", once=True)
+        if first.process.wait(900):
+            raise SystemExit(first.log_tail())
+        flows = {}
+        for flow in FLOWS:
+            flows[flow] = deployment.start(flow)
+            running.callback(flows[flow].stop)
+        end = time.monotonic() + READY_SECONDS
+        while not all(deployment.answers(flow, "readyz") for flow in FLOWS):
+            if time.monotonic() > end:
+                raise SystemExit("the flows are not ready")
+            time.sleep(0.2)
+        pids = {server.name: server.pid for server in servers}
+        pids |= {f"{flow} flow": child.process.pid for flow, child in flows.items()}
+        yield SteadySystem(deployment, world, flows, pids)
+
+
+def packets(world: World, *, new_every: int) -> Iterator[Record]:
+    """Endless: the vendors' items said again with a version of now, every ``new_every``-th one as a
+    product that was not there before."""
+    told = [json.loads(r.value) for r in world.packet_records() if r.value.startswith(b"{")]
+    # kisetsu's and zari's payloads do not name the product, so they can be another one's.
+    whole = [p for p in told if p.get("kind") == "upsert" and p["vendor"] != "northfold"]
+    for number, packet in enumerate(cycle(whole)):
+        product = f"new-{number}" if number % new_every == 0 else packet["product_id"]
+        fresh = {**packet, "product_id": product, "version": time.time_ns() // 1000}
+        yield Record(f"{packet['vendor']}:{product}", json.dumps(fresh).encode())
+
+
+def looks(world: World) -> Iterator[Record]:
+    """Endless: the world's looks under new ids, each with a wish of its own, so that none is
+    answered from the cache of results."""
+    told = [json.loads(record.value) for record in world.look_event_records()]
+    for number, look in enumerate(cycle(told)):
+        look_id = f"steady-{number}"
+        wish = {"preferences": {"excluded_brands": [look_id]}}
+        yield Record(look_id, json.dumps({**look, **wish, "look_id": look_id}).encode())
