@@ -7,9 +7,10 @@ here is the silence at the start (Unavailable), and what no waiting repairs (Mis
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -19,6 +20,8 @@ from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import KafkaSettings, TopicSettings
 
 log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
 
 _REFUSED = frozenset(
     {
@@ -108,6 +111,23 @@ class Brokers:
                 | config
             )
 
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """The answer to ``question``, asked again for ``timeout_seconds`` while that can help.
+
+        Raises Misconfigured or Unavailable when there is none.
+        """
+        until = time.monotonic() + self.settings.timeout_seconds
+        while True:
+            try:
+                with self.asked():
+                    return question()
+            except Unavailable as error:
+                cause = error.__cause__
+                passing = isinstance(cause, KafkaException) and cause.args[0].retriable()
+                if not passing or time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
     @contextmanager
     def asked(self) -> Iterator[None]:
         """Around a question that must be answered: Misconfigured or Unavailable when it is not."""
@@ -118,6 +138,10 @@ class Brokers:
             if isinstance(explained, Unavailable):
                 self.silent(raised.args[0])
             raise explained from raised
+        except TimeoutError as raised:  # of the admin client's futures
+            timed_out = KafkaError(KafkaError._TIMED_OUT, "no answer in time")
+            self.silent(timed_out)
+            raise self.explained(timed_out) from raised
         self.answered()
 
     def explained(self, error: KafkaError) -> Misconfigured | Unavailable:

@@ -15,6 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -66,8 +67,17 @@ class KafkaTopicSink(FixedPartitionedSink[Record, State]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: State | None
     ) -> StatefulSinkPartition[Record, State]:
+        while True:
+            try:
+                return self._built(resume_state)
+            except Unavailable:
+                # The engine builds a sink at its first write, which may be in an outage.
+                if self._stop.wait(1.0):
+                    raise
+
+    def _built(self, recovered: State | None) -> _Partition:
         ends = self._topic.end_offsets()
-        starts, known = resume_state or (self._first_ends(ends), ())
+        starts, known = recovered or (self._first_ends(ends), ())
         found = {
             source
             for message in self._topic.messages({p: starts.get(p, 0) for p in ends})
@@ -130,8 +140,9 @@ class _Partition(StatefulSinkPartition[Record, State]):
         """Everything written is on all replicas in sync when this returns."""
         self._wait(lambda: self._producer.flush(0) == 0)
         if time.monotonic() - self._asked_ends > ENDS_EVERY_SECONDS:
-            # All of ours is before these ends, all that is to come after them.
-            self._ends = self._topic.end_offsets()
+            with suppress(Unavailable):
+                # All of ours is before these ends, all that is to come after them.
+                self._ends = self._topic.end_offsets()
             self._asked_ends = time.monotonic()
         self._written = {source for source in self._written if not self._is_handled(source)}
         return (dict(self._ends), tuple(sorted(self._written)))

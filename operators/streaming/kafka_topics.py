@@ -130,6 +130,9 @@ class KafkaTopic:
         partitions = [TopicPartition(self.name, p) for p in range(self.partitions)]
         timeout = self.brokers.settings.timeout_seconds
         admin = self.brokers.admin()
-        with self.brokers.asked():
+
+        def asked() -> dict[int, int]:
             answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
-            return {asked.partition: int(a.result(timeout).offset) for asked, a in answers.items()}
+            return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
+
+        return self.brokers.ask(asked)

@@ -76,7 +76,7 @@ class KafkaFlows:
         self, flow: str, settings: Settings | None = None, *, once: bool = False
     ) -> ForkServerProcess:
         process = PROCESSES.Process(
-            target=_run, args=(flow, settings or self.settings(), self.base, once)
+            target=_run, args=(flow, settings or self.settings(), self.base, once), daemon=True
         )
         process.start()
         return process
