@@ -122,9 +122,7 @@ class Brokers:
                 with self.asked():
                     return question()
             except Unavailable as error:
-                cause = error.__cause__
-                passing = isinstance(cause, KafkaException) and cause.args[0].retriable()
-                if not passing or time.monotonic() > until:
+                if not _passes(error.__cause__) or time.monotonic() > until:
                     raise
                 time.sleep(0.2)
 
@@ -204,6 +202,14 @@ class Brokers:
             self._problem = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.silent(error)
+
+
+def _passes(error: BaseException | None) -> bool:
+    """Whether the same question may have an answer in a moment."""
+    if not isinstance(error, KafkaException):
+        return False
+    # _NOENT: no leader, as while a broker comes back.
+    return error.args[0].retriable() or error.args[0].code() == KafkaError._NOENT
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:
