@@ -209,7 +209,7 @@ def _passes(error: BaseException | None) -> bool:
     if not isinstance(error, KafkaException):
         return False
     # _NOENT: no leader, as while a broker comes back.
-    return error.args[0].retriable() or error.args[0].code() == KafkaError._NOENT
+    return bool(error.args[0].retriable() or error.args[0].code() == KafkaError._NOENT)
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:
