@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -176,10 +177,9 @@ class Brokers:
         if kafka.security_protocol in ("SSL", "SASL_SSL"):
             config |= _given(
                 {
-                    "ssl.ca.location": kafka.ca_file and str(kafka.ca_file),
-                    "ssl.certificate.location": kafka.certificate_file
-                    and str(kafka.certificate_file),
-                    "ssl.key.location": kafka.key_file and str(kafka.key_file),
+                    "ssl.ca.location": _there("ca_file", kafka.ca_file),
+                    "ssl.certificate.location": _there("certificate_file", kafka.certificate_file),
+                    "ssl.key.location": _there("key_file", kafka.key_file),
                     "ssl.key.password": kafka.key_password
                     and kafka.key_password.get_secret_value(),
                 }
@@ -210,6 +210,12 @@ def _passes(error: BaseException | None) -> bool:
         return False
     # _NOENT: no leader, as while a broker comes back.
     return bool(error.args[0].retriable() or error.args[0].code() == KafkaError._NOENT)
+
+
+def _there(setting: str, file: Path | None) -> str | None:
+    if file is not None and not file.is_file():
+        raise Misconfigured(f"topics.kafka.{setting}: there is no file {file}")
+    return None if file is None else str(file)
 
 
 def _given(config: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""File topics keep what every kind of topic promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from topic_contract import TopicContract, World
+
+from schemas.settings import load_settings
+
+
+class TestFileTopics(TopicContract):
+    @pytest.fixture
+    def worlds(self) -> Callable[[Path], World]:
+        return lambda base: World(
+            load_settings(
+                topics={"folder": base / "topics", "partitions": 2},
+                stream={"recovery_folder": base / "recovery", "epoch_seconds": 0.02},
+            )
+        )
