@@ -75,7 +75,7 @@ async def examine(client: Redis) -> RedisServer:
     ]
     return RedisServer(
         version=str(info["redis_version"]),
-        cluster=info.get("redis_mode") == "cluster",
+        cluster=bool(info.get("cluster_enabled")),
         role=str(info["role"]),
         replicas=int(info.get("connected_slaves", 0)),
         memory_used=int(info["used_memory"]),

@@ -1,4 +1,4 @@
-"""Redis is away or was emptied: the stream waits, who asks online is answered by the index alone."""
+"""Redis is away or emptied: the stream waits, who asks online is answered by the index alone."""
 
 from __future__ import annotations
 

