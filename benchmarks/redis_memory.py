@@ -5,7 +5,8 @@
 Entries are made as the catalog flow makes them (vendors' packets, mapped and standardised by rules;
 hashes and versions of the real length), without fetching or embedding a picture. Measured with
 INFO (used_memory, before and after) and MEMORY USAGE (key by key), on each server there is:
-redis-server with jemalloc, and the wheel's Valkey. Then what smaller values would cost and save.
+redis-server with jemalloc, and the wheel's Valkey. Then what it costs that every batch ends with
+the ledger's identity, and what smaller values would cost and save.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from operators.catalog.mapping import load_mappings
 from operators.catalog.standardise import Standardiser
 from operators.catalog.taxonomy import Taxonomy
 from operators.models.load_encoder import load_encoder
+from operators.stores.ledger_identity import IdentityGuard, LedgerIdentity, write_identity
 from operators.stores.redis_client import open_redis
 from operators.stores.redis_ledger import PREFIX, RedisLedger
 from sandbox.life import World, draw_world
@@ -43,6 +45,7 @@ TARGET = 12_000_000
 """Products of the system that this one follows."""
 
 SAMPLE = 2_000
+ROUNDS = 9
 
 
 def entries_of(world: World, standardiser: Standardiser, model: str) -> list[LedgerEntry]:
@@ -55,28 +58,29 @@ def entries_of(world: World, standardiser: Standardiser, model: str) -> list[Led
             packet = Packet.model_validate_json(record.value)
             update = map_packet(packet, mappings[packet.vendor]) if packet.payload else None
             entry = decide(known.get(packet.key), packet, update, position, model).entry
-        except (LookSyncError, ValueError, KeyError):
+        except (LookSyncError, ValueError, KeyError):  # a few packets are broken
             continue
-        if entry.exists:
-            entry = entry.model_copy(
-                update={
-                    "attributes": standardiser.by_rules(entry.update),
-                    "image_url": next(iter(entry.update.image_urls), None),
-                    "image_hash": hashlib.sha256(packet.key.encode()).hexdigest(),
-                    "model": model,
-                    "indexed": True,
-                }
-            )
-            digest = attributes_hash(indexed_attributes(entry))
-            entry = entry.model_copy(update={"attributes_hash": digest})
-        known[packet.key] = entry.model_copy(
-            update={
-                "last_position": position,
-                "last_decision": Decision.UPDATED,
-                "changed_at": datetime.now(UTC),
-            }
-        )
-    return list(known.values())
+        known[packet.key] = entry.model_copy(update={"last_position": position})
+    return [settled(entry, standardiser, model) for entry in known.values()]
+
+
+def settled(entry: LedgerEntry, standardiser: Standardiser, model: str) -> LedgerEntry:
+    """With what the flow adds once the vector store has acknowledged."""
+    done = {"last_decision": Decision.UPDATED, "changed_at": datetime.now(UTC)}
+    if not entry.exists:
+        return entry.model_copy(update=done)
+    entry = entry.model_copy(
+        update={
+            **done,
+            "attributes": standardiser.by_rules(entry.update),
+            "image_url": next(iter(entry.update.image_urls), None),
+            "image_hash": hashlib.sha256(entry.key.encode()).hexdigest(),
+            "model": model,
+            "indexed": True,
+        }
+    )
+    digest = attributes_hash(indexed_attributes(entry))
+    return entry.model_copy(update={"attributes_hash": digest})
 
 
 async def measure(binary: Path, folder: Path, entries: list[LedgerEntry]) -> None:
@@ -98,7 +102,36 @@ async def measure(binary: Path, folder: Path, entries: list[LedgerEntry]) -> Non
             f"{TARGET:,} products: {each * TARGET / 1e9:.1f} GB ({each * TARGET / 2**30:.1f} GiB)",
             flush=True,
         )
+        await guard_cost(client, [entry.key for entry in entries[:SAMPLE]])
         await client.aclose()
+
+
+async def guard_cost(client: Redis, keys: list[str]) -> None:
+    """Reads a second where batches end with the ledger's identity / where they do not."""
+    identity = LedgerIdentity.new()
+    await write_identity(client, identity)
+    batches = BatchSettings(max_size=256, max_wait_ms=1.0)
+    guarded = RedisLedger(client, batches, guard=IdentityGuard(identity))
+    plain = RedisLedger(client, batches)
+
+    async def rate(ledger: RedisLedger, callers: int) -> float:
+        asked = keys[: 50 * callers]
+        rest = iter(asked)
+
+        async def call() -> None:
+            for key in rest:
+                await ledger.read(key)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(call() for _ in range(callers)))
+        return len(asked) / (time.perf_counter() - started)
+
+    for callers in (1, 64, 256):
+        ratios = [await rate(guarded, callers) / await rate(plain, callers) for _ in range(ROUNDS)]
+        print(
+            f"guarded / not guarded reads, {callers} callers: {statistics.median(ratios):.2f}",
+            flush=True,
+        )
 
 
 async def used(client: Redis) -> int:
@@ -149,7 +182,9 @@ def main(products: int) -> None:
         world = draw_world(folder / "world", seed=11, products=products, looks=1, pictured=20)
         entries = entries_of(world, standardiser, encoder.fingerprint)
         alive = sum(entry.exists for entry in entries)
-        print(f"{len(entries):,} entries, {alive:,} of products and the others tombstones")
+        print(
+            f"{len(entries):,} entries, {alive:,} of products and the others tombstones", flush=True
+        )
         for binary in {provision_redis(folder), Path(get_binary_path())}:
             asyncio.run(measure(binary, folder / binary.name, entries))
         smaller_values(entries)

@@ -19,7 +19,7 @@ from operators.stores.redis_pipeline import RedisPipeline
 from operators.stores.valkey_server import ensure_server
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured, Unavailable
-from schemas.settings import BatchSettings
+from schemas.settings import BatchSettings, RedisSettings
 
 BATCHES = BatchSettings(max_size=64, max_wait_ms=1.0)
 
@@ -201,6 +201,32 @@ async def test_a_wrong_password_is_misconfigured(tmp_path):
     finally:
         await client.aclose()
         server.stop()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:s3cret@host:6379/0",
+        "rediss://:s3cret@host/1",
+        "unix:///run/valkey.sock?db=1&password=s3cret",
+    ],
+)
+def test_the_password_in_an_address_is_never_shown(url):
+    settings = RedisSettings(url=url, password="s3cret")
+    assert settings.url == url
+    assert "s3cret" not in settings.shown_url
+    assert "s3cret" not in settings.model_dump_json()
+    assert "***" in settings.shown_url
+
+
+def test_certificates_without_tls_or_without_a_file_are_misconfigured(tmp_path):
+    (tmp_path / "ca.pem").touch()
+    plain = RedisSettings(url="redis://host", ca_file=tmp_path / "ca.pem")
+    with pytest.raises(Misconfigured, match="rediss://"):
+        open_redis(plain.url, plain)
+    gone = RedisSettings(url="rediss://host", client_key=tmp_path / "gone.pem")
+    with pytest.raises(Misconfigured, match=r"redis\.client_key.*gone\.pem"):
+        open_redis(gone.url, gone)
 
 
 @pytest.mark.parametrize("url", ["", "localhost:6379", "http://localhost", "redis://host:port/0"])
