@@ -154,6 +154,12 @@ def test_the_model_server_is_the_version_of_the_lock() -> None:
     assert f"vllm/vllm-openai:v{version}" in (K8S / "base/vllm.yaml").read_text()
 
 
+def test_what_stands_beside_them_is_valid() -> None:
+    for file in ("namespace.yaml", "weaviate/service.yaml"):
+        for manifest in yaml.safe_load_all((K8S / "third-party" / file).read_text()):
+            kubernetes_validate.validate(manifest, KUBERNETES[-1], strict=True)
+
+
 def test_what_others_make_is_named_by_version() -> None:
     files = sorted((K8S / "third-party").rglob("*.yaml"))
     assert files
