@@ -60,6 +60,7 @@ def read_from(
         )
     ownership = _own(topic, runtime)
     metrics.topics_down.set_function(lambda: topic.brokers.down)
+    runtime.health.watch_topics("kafka", lambda: topic.brokers.outage)
     source = KafkaTopicSource(
         ownership,
         lane.gate,

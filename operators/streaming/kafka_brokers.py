@@ -46,27 +46,34 @@ class Brokers:
     def __init__(self, topics: TopicSettings) -> None:
         self.settings: KafkaSettings = topics.kafka
         self.names = ",".join(topics.brokers)
-        self._down: str | None = None
+        self._outage: tuple[float, str] | None = None
         self._problem: KafkaError | None = None
         """The last error that no waiting repairs."""
         self._lock = threading.Lock()
 
     @property
+    def outage(self) -> tuple[float, str] | None:
+        """Since when (time.monotonic()) the brokers do not answer, and why; None: they do, as far
+        as was heard."""
+        return self._outage
+
+    @property
     def down(self) -> bool:
         """Whether the last that was heard of the brokers is that they do not answer."""
-        return self._down is not None
+        return self._outage is not None
 
     def answered(self) -> None:
         """To be called after an answer: it ends an outage."""
         with self._lock:
-            before, self._down = self._down, None
+            before, self._outage = self._outage, None
         if before is not None:
             log.info("kafka answers again", brokers=self.names)
 
     def silent(self, error: KafkaError) -> None:
         """To be called when a question was not answered: it begins an outage."""
         with self._lock:
-            before, self._down = self._down, str(error)
+            before = self._outage
+            self._outage = (before[0] if before else time.monotonic(), str(error))
         if before is None:
             log.warning("kafka does not answer, waiting", brokers=self.names, error=str(error))
 
