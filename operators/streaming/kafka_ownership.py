@@ -35,6 +35,16 @@ SEEN_ALIVE_AFTER = 15.0
 """Seconds that a forced take-over watches the owner for: more than ASSURED_FOR, so that an owner
 that is cut off has stopped writing."""
 
+_MOVING = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    }
+)
+"""A group's coordinator is being found, as after the first question about groups that a new cluster
+is ever asked: it answers in a moment."""
+
 
 class Ownership:
     """The partitions of ``topic`` that this process reads for consumer group ``group``."""
@@ -184,10 +194,7 @@ class Ownership:
     def _commits(self, timeout: float) -> dict[int, Commit | None]:
         """As they stand in the group; None: nothing was ever committed."""
         with self._brokers.asked():
-            committed = self._consumer.committed(
-                [TopicPartition(self.topic.name, p) for p in sorted(self.partitions)],
-                timeout=timeout,
-            )
+            committed = self._committed(timeout)
             for answer in committed:
                 if answer.error is not None:
                     raise KafkaException(answer.error)
@@ -197,6 +204,19 @@ class Ownership:
             else None
             for answer in committed
         }
+
+    def _committed(self, timeout: float) -> list[TopicPartition]:
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                return self._consumer.committed(
+                    [TopicPartition(self.topic.name, p) for p in sorted(self.partitions)],
+                    timeout=timeout,
+                )
+            except KafkaException as raised:
+                if raised.args[0].code() not in _MOVING or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def _first_offsets(self, partitions: list[int]) -> dict[int, int]:
         with self._brokers.asked():
