@@ -69,6 +69,17 @@ class WatchedFlow:
             assert time.monotonic() < until, f"{path} stays {found}: {body}"
             time.sleep(0.01)
 
+    def tells(self, part: str, seconds: float) -> dict[str, Any]:
+        """What the flow says of ``part``, once it is away."""
+        until = time.monotonic() + seconds
+        while True:
+            away = json.loads(ask(self._port, "/readyz")[1])["away"]
+            found: list[dict[str, Any]] = [told for told in away if told["part"] == part]
+            if found:
+                return found[0]
+            assert time.monotonic() < until, f"{part} is not away: {away}"
+            time.sleep(0.01)
+
     def _drive(self, driver: Callable[[], None]) -> None:
         try:
             driver()
