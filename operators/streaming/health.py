@@ -10,8 +10,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from operators.streaming.gate import Gate
@@ -24,6 +23,23 @@ STALLED_SECONDS = 60.0
 TOPIC_SECONDS = 5.0
 """A read or write of a topic that takes longer waits for it; ordinary ones take milliseconds."""
 BEAT_SECONDS = 1.0
+
+
+class TopicUse:
+    """Since when a read or write is going on, if one is; entered for each, so it is kept cheap."""
+
+    __slots__ = ("_clock", "since", "topic")
+
+    def __init__(self, topic: str, clock: Callable[[], float]) -> None:
+        self.topic = topic
+        self.since: float | None = None
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self.since = self._clock()
+
+    def __exit__(self, *_: object) -> None:
+        self.since = None
 
 
 class Health:
@@ -48,8 +64,7 @@ class Health:
         self._source_at: float | None = None
         self._epoch_at: float | None = None
         self._loop_at: float | None = None
-        self._at_topics: dict[object, tuple[str, float]] = {}
-        """Reads and writes that have begun: their topic, and since when."""
+        self._uses: list[TopicUse] = []
         self._waits: list[Callable[[], Sequence[Wait]]] = []
         self._outages: dict[str, Callable[[], tuple[float, str] | None]] = {}
 
@@ -69,15 +84,11 @@ class Health:
         """The source's position has been taken into a snapshot."""
         self._source_at = self._epoch_at = self._clock()
 
-    @contextmanager
-    def at_topic(self, topic: str) -> Iterator[None]:
-        """The engine reads or writes ``topic``."""
-        token = object()
-        self._at_topics[token] = topic, self._clock()
-        try:
-            yield
-        finally:
-            del self._at_topics[token]
+    def use_of(self, topic: str) -> TopicUse:
+        """To be entered around each read or write of ``topic``, by one thread."""
+        use = TopicUse(topic, self._clock)
+        self._uses.append(use)
+        return use
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Note each second that ``loop`` answers; to be called on it."""
@@ -133,9 +144,10 @@ class Health:
     def _reported(self, now: float) -> dict[str, tuple[float, str]]:
         """What the engine waits for rather than an item: part -> since when, and why."""
         reported = {part: away for part, ask in self._outages.items() if (away := ask())}
-        for topic, since in self._at_topics.copy().values():
-            if now - since > TOPIC_SECONDS:
-                reported[topic] = since, f"a read or write of {topic} does not come to its end"
+        for use in self._uses:
+            if (since := use.since) is not None and now - since > TOPIC_SECONDS:
+                why = f"a read or write of {use.topic} does not come to its end"
+                reported[use.topic] = since, why
         return reported
 
     def _parts_away(

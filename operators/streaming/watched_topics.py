@@ -12,7 +12,7 @@ from typing import TypeVar
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from operators.streaming.health import Health
+from operators.streaming.health import Health, TopicUse
 
 Item = TypeVar("Item")
 State = TypeVar("State")
@@ -25,33 +25,33 @@ class WatchedSource(FixedPartitionedSource[Item, State]):
         self, source: FixedPartitionedSource[Item, State], topic: str, health: Health
     ) -> None:
         self._source = source
-        self._topic = topic
+        self._use = health.use_of(topic)
         self._health = health
 
     def list_parts(self) -> list[str]:
-        with self._health.at_topic(self._topic):
+        with self._use:
             return self._source.list_parts()
 
     def build_part(
         self, step_id: str, for_part: str, resume_state: State | None
     ) -> StatefulSourcePartition[Item, State]:
-        with self._health.at_topic(self._topic):
+        with self._use:
             partition = self._source.build_part(step_id, for_part, resume_state)
-        return _SourcePartition(partition, self._topic, self._health)
+        return _SourcePartition(partition, self._use, self._health)
 
 
 class _SourcePartition(StatefulSourcePartition[Item, State]):
     def __init__(
-        self, partition: StatefulSourcePartition[Item, State], topic: str, health: Health
+        self, partition: StatefulSourcePartition[Item, State], use: TopicUse, health: Health
     ) -> None:
         self._partition = partition
-        self._topic = topic
+        self._use = use
         self._health = health
 
     def next_batch(self) -> Iterable[Item]:
         self._health.source_moved()
         try:
-            with self._health.at_topic(self._topic):
+            with self._use:
                 return self._partition.next_batch()
         except StopIteration:
             self._health.source_ended()
@@ -73,38 +73,32 @@ class WatchedSink(FixedPartitionedSink[Item, State]):
 
     def __init__(self, sink: FixedPartitionedSink[Item, State], topic: str, health: Health) -> None:
         self._sink = sink
-        self._topic = topic
-        self._health = health
+        self._use = health.use_of(topic)
+        self.part_fn = sink.part_fn  # type: ignore[method-assign]  # called for each item
 
     def list_parts(self) -> list[str]:
-        with self._health.at_topic(self._topic):
+        with self._use:
             return self._sink.list_parts()
-
-    def part_fn(self, item_key: str) -> int:
-        return self._sink.part_fn(item_key)
 
     def build_part(
         self, step_id: str, for_part: str, resume_state: State | None
     ) -> StatefulSinkPartition[Item, State]:
-        with self._health.at_topic(self._topic):
+        with self._use:
             partition = self._sink.build_part(step_id, for_part, resume_state)
-        return _SinkPartition(partition, self._topic, self._health)
+        return _SinkPartition(partition, self._use)
 
 
 class _SinkPartition(StatefulSinkPartition[Item, State]):
-    def __init__(
-        self, partition: StatefulSinkPartition[Item, State], topic: str, health: Health
-    ) -> None:
+    def __init__(self, partition: StatefulSinkPartition[Item, State], use: TopicUse) -> None:
         self._partition = partition
-        self._topic = topic
-        self._health = health
+        self._use = use
 
     def write_batch(self, values: list[Item]) -> None:
-        with self._health.at_topic(self._topic):
+        with self._use:
             self._partition.write_batch(values)
 
     def snapshot(self) -> State:
-        with self._health.at_topic(self._topic):
+        with self._use:
             return self._partition.snapshot()
 
     def close(self) -> None:

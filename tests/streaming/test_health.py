@@ -155,7 +155,7 @@ async def test_brokers_that_do_not_answer_are_away(flow: Watched) -> None:
 
 
 async def test_an_engine_that_waits_for_a_topic_is_alive_and_not_ready(flow: Watched) -> None:
-    with flow.health.at_topic("looks.matched"):
+    with flow.health.use_of("looks.matched"):
         flow.clock.now += 2
         assert flow.health.now().ready, "a write of two seconds is no outage"
 
