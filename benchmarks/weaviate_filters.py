@@ -1,0 +1,143 @@
+"""Do filters keep recall and speed? Searches of Weaviate through our adapter.
+
+    python -m benchmarks.weaviate_filters [PRODUCTS]
+
+recall@10 against exact search by numpy, and queries a second against the same queries without a
+filter, at selectivities of 50, 10, 1 and 0.1 %: spread evenly over the vectors, and as hard as it
+gets: only products of other clusters than the query's pass. Each with Weaviate's cut-off, below
+which it compares all that pass (40,000 objects: at this size always), and with the cut-off at 0,
+so that the graph is walked. Targets: recall >= 0.95, filtered / unfiltered queries >= 0.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from weaviate.classes.config import Reconfigure
+
+from benchmarks.weaviate_node import clustered, weaviate_node
+from operators.ports import Filters, IndexedAttributes
+from operators.stores.weaviate_connection import WeaviateConnection
+from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate_schema import target_of
+from schemas.settings import IndexSettings
+
+DIMENSION = 128
+CLUSTERS = 100
+QUERIES = 300
+AT_ONCE = 4
+TEN = 10
+SHARES = (0.5, 0.1, 0.01, 0.001)
+
+EVERYTHING = Filters(in_stock=False)
+PLAIN = IndexedAttributes(*[None] * 7, (), True, None, None, None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    filters: Filters
+    passing: NDArray[np.bool_]
+    queries: NDArray[np.float32]
+
+
+def cases(
+    vectors: NDArray[np.float32], cluster: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[list[IndexedAttributes], list[Case]]:
+    """Attributes of every product, and the searches: brands are spread over all clusters, colours
+    over those with odd numbers, while the queries lie in the even ones."""
+    share = rng.random(len(vectors))
+    limits = np.cumsum((0.0, *SHARES))
+    brand = np.searchsorted(limits, share, side="right") - 1  # the last is "none of them"
+    odd = cluster % 2 == 1
+    colour_share = rng.random(len(vectors)) / 2  # of all products, half of which are odd
+    colour = np.where(odd, np.searchsorted(limits[1:] * 0.8, colour_share, side="right"), -1)
+    attributes = [
+        replace(PLAIN, brand=f"brand-{b}", colour=f"colour-{c}")
+        for b, c in zip(brand, colour, strict=True)
+    ]
+    noise = 0.7 * rng.standard_normal((QUERIES, DIMENSION)) / DIMENSION**0.5
+    near = vectors[rng.choice(np.flatnonzero(~odd), QUERIES)] + noise
+    queries = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    every = np.ones(len(vectors), bool)
+    wanted = [Case("no filter", EVERYTHING, every, queries)]
+    for number, each in enumerate(SHARES):
+        evenly = replace(EVERYTHING, brands=frozenset({f"brand-{number}"}))
+        wanted.append(Case(f"{each:.1%} evenly", evenly, brand == number, queries))
+    for number in range(len(SHARES)):
+        apart = replace(EVERYTHING, colours=frozenset({f"colour-{number}"}))
+        passing = colour == number
+        wanted.append(Case(f"{passing.mean():.1%} elsewhere", apart, passing, queries))
+    return attributes, wanted
+
+
+def exact(vectors: NDArray[np.float32], case: Case) -> list[set[str]]:
+    among = np.flatnonzero(case.passing)
+    order = np.argsort(-(case.queries @ vectors[among].T), axis=1)[:, :TEN]
+    return [{f"p:{among[position]}" for position in row} for row in order]
+
+
+async def searched(index: WeaviateIndex, case: Case) -> tuple[list[set[str]], float]:
+    """What was found, and queries a second."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(query: NDArray[np.float32]) -> set[str]:
+        async with gate:
+            return {c.key for c in await index.search(query, case.filters, TEN)}
+
+    await one(case.queries[0])
+    started = time.perf_counter()
+    found = await asyncio.gather(*(one(query) for query in case.queries))
+    return list(found), len(case.queries) / (time.perf_counter() - started)
+
+
+def recall(found: Sequence[set[str]], true: Sequence[set[str]]) -> float:
+    return float(np.mean([len(f & t) / len(t) for f, t in zip(found, true, strict=True)]))
+
+
+async def measure(settings: IndexSettings, many: int) -> None:
+    vectors, cluster = clustered(many, DIMENSION, CLUSTERS)
+    attributes, wanted = cases(vectors, cluster, np.random.default_rng(1))
+    index = await WeaviateIndex.open(settings, fingerprint="benchmark", dimension=DIMENSION)
+    server = await WeaviateConnection.open(settings)
+    held = server.client.collections.use(await target_of(server, settings.alias) or "")
+    started = time.perf_counter()
+    for first in range(0, many, 2_048):
+        await asyncio.gather(
+            *(
+                index.upsert(f"p:{n}", vectors[n], attributes[n])
+                for n in range(first, min(many, first + 2_048))
+            )
+        )
+    print(f"{many:,} products, {many / (time.perf_counter() - started):,.0f} upserts/s")
+    print(f"{'':24}{'recall@10':>12}{'queries/s':>12}{'/ unfiltered':>14}")
+    for cut_off in (40_000, 0):
+        await held.config.update(
+            vector_config=Reconfigure.Vectors.update(
+                vector_index_config=Reconfigure.VectorIndex.hnsw(flat_search_cutoff=cut_off)
+            )
+        )
+        print("compared one by one" if cut_off else "the graph is walked")
+        unfiltered = 0.0
+        for case in wanted:
+            found, rate = await searched(index, case)
+            unfiltered = unfiltered or rate
+            found_share = recall(found, exact(vectors, case))
+            print(f"  {case.name:22}{found_share:>12.3f}{rate:>12.0f}{rate / unfiltered:>14.2f}")
+    await server.close()
+    await index.close()
+
+
+def main(many: int = 30_000) -> None:
+    with weaviate_node() as settings:
+        asyncio.run(measure(settings, many))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
