@@ -223,6 +223,29 @@ class VectorStore(Protocol):
     async def close(self) -> None: ...
 
 
+class Mirror(Protocol):
+    """A second index, of another encoder, kept up beside the first while the model is switched.
+
+    Whoever has no mirror to keep up has one that does nothing. A method that returns has brought
+    the mirror in line, if there is one; Unavailable is raised like by a VectorStore.
+    """
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of its encoder; None when there is no mirror now."""
+        ...
+
+    async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
+        """The mirror's own encoder embeds ``image``."""
+        ...
+
+    async def patch(self, key: str, attributes: IndexedAttributes) -> None:
+        """Nothing happens when the mirror does not have the key yet."""
+        ...
+
+    async def delete(self, key: str) -> None: ...
+
+
 class Ledger(Protocol):
     """Per product, what was last applied (operators/stores)."""
 

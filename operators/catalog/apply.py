@@ -1,15 +1,17 @@
 """The catalog flow for one packet: map, read the ledger, decide, and bring the index in line.
 
-Order of writes: vector store, thumbnail, then the ledger, which says what was done. A crash in
-between is repaired by the packet's replay: the ledger still tells the state before, so the same is
-done again. Packets of one product must not overlap; different products may.
+Order of writes: vector store, its mirror, thumbnail, then the ledger, which says what was done. A
+crash in between is repaired by the packet's replay: the ledger still tells the state before, so the
+same is done again. Packets of one product must not overlap; different products may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from PIL.Image import Image
 
 from operators.catalog.decide import (
     Action,
@@ -25,7 +27,9 @@ from operators.catalog.mapping import Mapping as VendorMapping
 from operators.catalog.standardise import Standardiser, is_complete
 from operators.ports import (
     ImageTextEncoder,
+    IndexedAttributes,
     Ledger,
+    Mirror,
     Picture,
     PictureSource,
     Thumbnails,
@@ -44,6 +48,21 @@ from schemas.errors import ImageRefused, InvalidUpdate
 from schemas.looks import ImageReference
 
 
+class NoMirror:
+    """A :class:`operators.ports.Mirror` that is none."""
+
+    fingerprint: str | None = None
+
+    async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
+        return None
+
+    async def patch(self, key: str, attributes: IndexedAttributes) -> None:
+        return None
+
+    async def delete(self, key: str) -> None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogParts:
     """What applying packets takes."""
@@ -55,6 +74,16 @@ class CatalogParts:
     index: VectorStore
     ledger: Ledger
     thumbnails: Thumbnails
+    mirror: Mirror = field(default_factory=NoMirror)
+    succeeds: frozenset[str] = frozenset()
+    """Fingerprints of the encoders before: the index was filled with all that they had embedded."""
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Fingerprints under which the ledger knows a product as embedded in the index."""
+        mirrored = self.mirror.fingerprint
+        kept = frozenset() if mirrored is None else frozenset((mirrored,))
+        return self.succeeds | kept | {self.encoder.fingerprint}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +112,7 @@ async def apply_packet(
     """
     update = _mapped(packet, parts)
     before = await parts.ledger.read(packet.key)
-    plan = decide(before, packet, update, position, parts.encoder.fingerprint)
+    plan = decide(before, packet, update, position, parts.models)
 
     if plan.action is Action.REPEAT:
         change = change_of(plan.entry)
@@ -96,6 +125,7 @@ async def apply_packet(
         return Applied(Decision.HELD if held else Decision.UNCHANGED, None, 0)
     if plan.action is Action.DELETE:
         await parts.index.delete(packet.key)
+        await parts.mirror.delete(packet.key)
         await parts.thumbnails.delete(packet.key)
         known = before is not None
         return await _written(
@@ -115,7 +145,7 @@ async def _settle(
 ) -> tuple[LedgerEntry, Decision, int]:
     """Brings vector store and thumbnail in line with ``entry``: embeds only what must be."""
     alive = before if before is not None and before.exists else None
-    embedded = alive if alive is not None and _is_embedded(alive, parts.encoder) else None
+    embedded = alive if alive is not None and _is_embedded(alive, parts.models) else None
     picture = None
     if embedded is None or picture_may_have_changed(embedded, entry, packet, update):
         entry, picture = await _look(entry, parts.pictures)
@@ -132,8 +162,8 @@ async def _settle(
     return settled, Decision.CREATED if alive is None else Decision.REEMBEDDED, 1
 
 
-def _is_embedded(entry: LedgerEntry, encoder: ImageTextEncoder) -> bool:
-    return entry.indexed and entry.model == encoder.fingerprint
+def _is_embedded(entry: LedgerEntry, models: frozenset[str]) -> bool:
+    return entry.indexed and entry.model in models
 
 
 def _mapped(packet: Packet, parts: CatalogParts) -> ProductUpdate | None:
@@ -172,8 +202,10 @@ async def _update_metadata(
         entry = entry.model_copy(update={"attributes": attributes})
     indexed = indexed_attributes(entry)
     digest = attributes_hash(indexed)
-    if digest != before.attributes_hash and not await parts.index.patch(entry.key, indexed):
-        return None
+    if digest != before.attributes_hash:
+        if not await parts.index.patch(entry.key, indexed):
+            return None
+        await parts.mirror.patch(entry.key, indexed)
     return entry.model_copy(update={"attributes_hash": digest})
 
 
@@ -201,6 +233,7 @@ async def _embed(entry: LedgerEntry, picture: Picture, parts: CatalogParts) -> L
     )
     indexed = indexed_attributes(entry)
     await parts.index.upsert(entry.key, vector, indexed)
+    await parts.mirror.upsert(entry.key, picture.image, indexed)
     await parts.thumbnails.put(entry.key, picture.image)
     return entry.model_copy(update={"attributes_hash": attributes_hash(indexed)})
 

@@ -71,42 +71,42 @@ def decide(
     packet: Packet,
     update: ProductUpdate | None,
     position: str,
-    model: str,
+    models: frozenset[str],
 ) -> Plan:
     """What to do with ``packet``, whose payload maps to ``update`` (None for a delete).
 
     ``entry``: what the ledger has of the product. ``position``: topic/partition/offset of the
     packet.
-    ``model``: fingerprint of the encoder in force; a product that another one embedded, or that
-    the vector store has lost, is settled anew by any packet that comes by.
+    ``models``: fingerprints of the encoders whose products the index holds; a product that another
+    one embedded, or that the vector store has lost, is settled anew by any packet that comes by.
     """
     before = entry or LedgerEntry(key=packet.key)
-    if before.last_position == position and not _is_lost(before, model):
+    if before.last_position == position and not _is_lost(before, models):
         return Plan(Action.REPEAT, before)
     if packet.kind is PacketKind.DELETE:
         if packet.version <= before.deleted_version or packet.version < before.version:
-            return _dropped(before, model)
+            return _dropped(before, models)
         action = Action.DELETE if before.exists or entry is None else Action.RECORD
         return Plan(action, _buried(before, packet.version))
     if update is None:
         raise ValueError("only a delete comes without an update")
     if packet.kind is PacketKind.UPSERT:
         if packet.version <= max(before.version, before.deleted_version):
-            return _dropped(before, model)
+            return _dropped(before, models)
         return Plan(Action.SETTLE, _replaced(before, packet.version, update))
     newer = _newer_fields(before, packet.version, update)
     if not newer:
-        return _dropped(before, model)
+        return _dropped(before, models)
     patched = _patched(before, packet.version, update, newer)
     return Plan(Action.SETTLE if before.exists else Action.RECORD, patched)
 
 
-def _dropped(before: LedgerEntry, model: str) -> Plan:
-    return Plan(Action.SETTLE if _is_lost(before, model) else Action.DROP, before)
+def _dropped(before: LedgerEntry, models: frozenset[str]) -> Plan:
+    return Plan(Action.SETTLE if _is_lost(before, models) else Action.DROP, before)
 
 
-def _is_lost(before: LedgerEntry, model: str) -> bool:
-    return before.exists and not (before.indexed and before.model == model)
+def _is_lost(before: LedgerEntry, models: frozenset[str]) -> bool:
+    return before.exists and not (before.indexed and before.model in models)
 
 
 def _replaced(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:
