@@ -23,9 +23,9 @@ from weaviate.classes.config import Reconfigure
 
 from benchmarks.weaviate_node import clustered, weaviate_node
 from operators.ports import Filters, IndexedAttributes
+from operators.stores.weaviate_aliases import target_of
 from operators.stores.weaviate_connection import WeaviateConnection
 from operators.stores.weaviate_index import WeaviateIndex
-from operators.stores.weaviate_schema import target_of
 from schemas.settings import IndexSettings
 
 DIMENSION = 128
@@ -104,7 +104,9 @@ def recall(found: Sequence[set[str]], true: Sequence[set[str]]) -> float:
 async def measure(settings: IndexSettings, many: int) -> None:
     vectors, cluster = clustered(many, DIMENSION, CLUSTERS)
     attributes, wanted = cases(vectors, cluster, np.random.default_rng(1))
-    index = await WeaviateIndex.open(settings, fingerprint="benchmark", dimension=DIMENSION)
+    index = await WeaviateIndex.open(
+        settings, fingerprint="benchmark", dimension=DIMENSION, model="any"
+    )
     server = await WeaviateConnection.open(settings)
     held = server.client.collections.use(await target_of(server, settings.alias) or "")
     started = time.perf_counter()

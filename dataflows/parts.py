@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import redis.asyncio
 
-from operators.catalog.apply import CatalogParts
+from dataflows.mirror import BesideMirror, Kept
+from operators.catalog.apply import CatalogParts, NoMirror
+from operators.catalog.backfill import BackfillParts
 from operators.catalog.mapping import load_mappings
 from operators.catalog.standardise import Standardiser
 from operators.catalog.taxonomy import Taxonomy
@@ -23,7 +26,7 @@ from operators.models.batching_encoder import BatchingEncoder
 from operators.models.load_encoder import load_encoder
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
-from operators.ports import Claims, Ledger, VectorStore, VisionLanguageModel
+from operators.ports import Claims, Ledger, Mirror, VectorStore, VisionLanguageModel
 from operators.stores.ledger_identity import (
     IdentityGuard,
     LedgerIdentity,
@@ -35,14 +38,18 @@ from operators.stores.redis_cache import RedisCache
 from operators.stores.redis_claims import RedisClaims
 from operators.stores.redis_client import open_redis
 from operators.stores.redis_ledger import RedisLedger
+from operators.stores.redis_mirrors import MirrorAcknowledgements
 from operators.stores.redis_server import examine, refuse_unsafe
 from operators.stores.sqlite_index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.valkey_server import ensure_server
+from operators.stores.weaviate_aliases import Aliases
+from operators.stores.weaviate_connection import WeaviateConnection
 from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate_schema import Collection
 from operators.streaming.metrics import FlowMetrics
 from schemas.attributes import Department
-from schemas.errors import LedgerLost, Misconfigured, Unavailable
+from schemas.errors import IndexMismatch, LedgerLost, Misconfigured, Unavailable
 from schemas.settings import RedisSettings, Settings
 
 if TYPE_CHECKING:
@@ -93,6 +100,18 @@ def embedded_services(settings: Settings) -> Iterator[str]:
         server.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class ReembedParts:
+    """What a switch of the model works on."""
+
+    aliases: Aliases
+    acknowledgements: MirrorAcknowledgements
+    old: VectorStore
+    made: Collection
+    """The new model's collection."""
+    backfill: BackfillParts
+
+
 @asynccontextmanager
 async def open_catalog_parts(
     settings: Settings, metrics: FlowMetrics | None = None, *, identity_file: Path | None = None
@@ -115,6 +134,8 @@ async def open_catalog_parts(
             index=index,
             ledger=opened.ledger(await opened.ledger_identity(index, identity_file)),
             thumbnails=ThumbnailFolder.open(settings.thumbnails),
+            mirror=await opened.mirror(encoder),
+            succeeds=index.succeeds if isinstance(index, WeaviateIndex) else frozenset(),
         )
 
 
@@ -181,6 +202,39 @@ async def open_ledger_repair(settings: Settings) -> AsyncIterator[LedgerRepair]:
         )
 
 
+@asynccontextmanager
+async def open_aliases(settings: Settings) -> AsyncIterator[Aliases]:
+    """The aliases of the index. Raises Misconfigured when it has none."""
+    async with _Opened(settings, None) as opened:
+        yield await opened.aliases()
+
+
+@asynccontextmanager
+async def open_reembed(settings: Settings, to: str) -> AsyncIterator[ReembedParts]:
+    """What a switch to the model ``to`` takes, its collection made and kept up from now on."""
+    async with _Opened(settings, None) as opened:
+        aliases = await opened.aliases()
+        encoder = opened.encoder(to)
+        old = await opened.collection((await aliases.pair()).in_force)
+        identity = await opened.ledger_identity(old)
+        made = await aliases.begin(
+            fingerprint=encoder.fingerprint, dimension=encoder.dimension, model=to
+        )
+        yield ReembedParts(
+            aliases=aliases,
+            acknowledgements=opened.acknowledgements(),
+            old=old,
+            made=made,
+            backfill=BackfillParts(
+                ledger=opened.ledger(identity),
+                pictures=opened.pictures(),
+                thumbnails=ThumbnailFolder.open(settings.thumbnails),
+                encoder=encoder,
+                index=await opened.collection(made),
+            ),
+        )
+
+
 def _access(settings: RedisSettings) -> RedisSettings | None:
     """How to get in; our own server lets in whoever reaches its socket."""
     return settings if settings.kind == "url" else None
@@ -212,15 +266,20 @@ class _Opened:
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    def encoder(self) -> BatchingEncoder:
+    def encoder(self, model: str | None = None) -> BatchingEncoder:
+        """The encoder of the settings, or of another ``model``."""
+
         def observe(part: str, size: int, waited_seconds: float) -> None:
             if self._metrics is not None:
                 self._metrics.observe_batches(part)(size, waited_seconds)
 
-        encoder = self._kept(load_encoder(self._settings.encoder, observe))
+        named = self._settings.encoder
+        if model is not None:
+            named = named.model_copy(update={"model": model})
+        encoder = self._kept(load_encoder(named, observe))
         if not encoder.reads_text:
             raise Misconfigured(
-                f"encoder.model = {self._settings.encoder.model!r} has an image tower only; the "
+                f"encoder.model = {named.model!r} has an image tower only; the "
                 "flows find and tag layers by words: choose an encoder that reads text"
             )
         return encoder
@@ -236,6 +295,7 @@ class _Opened:
                     index,
                     fingerprint=encoder.fingerprint,
                     dimension=encoder.dimension,
+                    model=self._settings.encoder.model,
                     observe=observe,
                 )
             )
@@ -248,6 +308,56 @@ class _Opened:
                 observe=observe,
             )
         )
+
+    async def collection(self, collection: Collection) -> WeaviateIndex:
+        """The index that ``collection`` is, whatever encoder the settings name."""
+        return self._kept(
+            await WeaviateIndex.open(
+                self._settings.index,
+                fingerprint=collection.fingerprint,
+                dimension=collection.dimension,
+                model=collection.model,
+            )
+        )
+
+    async def aliases(self) -> Aliases:
+        index = self._settings.index
+        if index.kind != "weaviate":
+            raise Misconfigured(
+                f"index.kind = {index.kind!r} holds one model; for another one set index.path to "
+                "a new file and replay the catalog into it"
+            )
+        return Aliases(self._kept(await WeaviateConnection.open(index)), index)
+
+    def acknowledgements(self) -> MirrorAcknowledgements:
+        return MirrorAcknowledgements(self._client())
+
+    async def mirror(self, encoder: BatchingEncoder) -> Mirror:
+        """Keeps up the collection beside the one of ``encoder``, if there is one."""
+        if self._settings.index.kind != "weaviate":
+            return NoMirror()
+        aliases = await self.aliases()
+
+        async def find() -> Collection | None:
+            return (await aliases.pair()).other_than(encoder.fingerprint)
+
+        async def open_collection(collection: Collection) -> Kept:
+            async with _Opened(self._settings, self._metrics) as opened:
+                other = await asyncio.to_thread(opened.encoder, collection.model)
+                index = await opened.collection(collection)
+                if other.fingerprint != collection.fingerprint:
+                    raise IndexMismatch(
+                        f"{collection.model} is {other.fingerprint} here; {collection.generation} "
+                        "was made with other weights of that name"
+                    )
+                return Kept(collection, other, index, opened.kept_open())
+
+        mirror = BesideMirror(find, open_collection, self.acknowledgements())
+        return await self._stack.enter_async_context(mirror.running())
+
+    def kept_open(self) -> AsyncExitStack:
+        """What was opened stays open until this is closed."""
+        return self._stack.pop_all()
 
     def vlm(self, taxonomy: Taxonomy) -> VisionLanguageModel:
         def repaired(kind: str) -> None:

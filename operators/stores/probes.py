@@ -16,8 +16,9 @@ from operators.stores.sqlite_schema import connect, read_collection
 from operators.stores.sqlite_schema import explained as sqlite_explained
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.valkey_server import ensure_server
+from operators.stores.weaviate_aliases import target_of
 from operators.stores.weaviate_connection import WeaviateConnection
-from operators.stores.weaviate_schema import SCHEMA_SECONDS, describe, target_of
+from operators.stores.weaviate_schema import SCHEMA_SECONDS, describe
 from schemas.errors import Unavailable
 from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
 

@@ -15,9 +15,10 @@ from weaviate.classes.query import Filter, MetadataQuery
 from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
+from operators.stores.weaviate_aliases import ensure_index
 from operators.stores.weaviate_connection import WeaviateConnection, explained_refusal
 from operators.stores.weaviate_objects import from_properties, to_filter, to_properties
-from operators.stores.weaviate_schema import Collection, ensure_index
+from operators.stores.weaviate_schema import Collection, collection_name
 from operators.streaming.batcher import MicroBatcher
 from schemas.errors import LookSyncError, Unavailable
 from schemas.ids import index_id
@@ -69,13 +70,13 @@ class WeaviateIndex:
     def __init__(
         self,
         connection: WeaviateConnection,
-        name: str,
         collection: Collection,
         settings: IndexSettings,
         observe: Callable[[int, float], None] | None,
     ) -> None:
         """Use :meth:`open`."""
         self._connection = connection
+        name = collection_name(settings.alias, collection.fingerprint)
         self._objects = connection.client.collections.use(name)
         self._collection = collection
         self._settings = settings
@@ -94,21 +95,22 @@ class WeaviateIndex:
         *,
         fingerprint: str,
         dimension: int,
+        model: str,
         observe: Callable[[int, float], None] | None = None,
     ) -> Self:
-        """The index behind ``settings.alias``, made when there is none.
+        """The encoder's index behind ``settings.alias`` or beside it, made when there is none.
 
-        ``fingerprint`` and ``dimension`` are the encoder's. ``observe`` is told each write
+        ``fingerprint`` and ``dimension`` are the encoder's, ``model`` its name in the settings. ``observe`` is told each write
         batch's size and how long its first write waited, in seconds. Raises IndexMismatch when
         the index was built with another encoder, Misconfigured or Unavailable when it cannot be
         used.
         """
         connection = await WeaviateConnection.open(settings)
         try:
-            name, collection = await ensure_index(
-                connection, settings, fingerprint=fingerprint, dimension=dimension
+            collection = await ensure_index(
+                connection, settings, fingerprint=fingerprint, dimension=dimension, model=model
             )
-            index = cls(connection, name, collection, settings, observe)
+            index = cls(connection, collection, settings, observe)
             # Schemas travel by REST, objects by gRPC: find out now whether that port answers.
             await index.count()
         except BaseException:
@@ -119,6 +121,11 @@ class WeaviateIndex:
     @property
     def generation(self) -> str:
         return self._collection.generation
+
+    @property
+    def succeeds(self) -> frozenset[str]:
+        """Fingerprints of the encoders before: all that they had embedded is here too."""
+        return frozenset(self._collection.succeeds)
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
         await self._batcher.submit(_Upsert(key, self._checked(vector), attributes))

@@ -1,4 +1,4 @@
-"""Weaviate's collections of ours: one per encoder, behind an alias that names the one in force."""
+"""Weaviate's collections of ours: one per encoder, made by us, each saying what it holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from weaviate.classes.config import (
     Configure,
@@ -39,6 +39,11 @@ class Collection:
     fingerprint: str
     dimension: int
     generation: str
+    model: str
+    """What `encoder.model` has to be to load that encoder."""
+    succeeds: tuple[str, ...] = ()
+    """Fingerprints of the encoders before, the last one first: it was filled with all that they
+    had embedded."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -47,68 +52,58 @@ def collection_name(alias: str, fingerprint: str) -> str:
     return f"{alias}_{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
 
 
-async def ensure_index(
-    connection: WeaviateConnection, settings: IndexSettings, *, fingerprint: str, dimension: int
-) -> tuple[str, Collection]:
-    """The collection in force and its name, made when there is none; safe when several processes
-    come at once.
-
-    Raises IndexMismatch when it belongs to another encoder.
-    """
-    name = await target_of(connection, settings.alias)
-    if name is None:
-        made = collection_name(settings.alias, fingerprint)
-        await ensure_collection(
-            connection, made, settings, fingerprint=fingerprint, dimension=dimension
-        )
-        await _create_alias(connection, settings.alias, made)
-        name = await target_of(connection, settings.alias)
-        if name is None:
-            raise Unavailable(
-                f"weaviate: the alias {settings.alias} was made, and is not there yet",
-                reason="weaviate",
-            )
-    collection = await describe(connection, name)
-    if collection is None:
-        raise Misconfigured(
-            f"index.alias {settings.alias}: it leads to {name}, which is not there; delete the "
-            "alias, or restore the collection from a backup"
-        )
-    _refuse_other_encoder(settings.alias, name, collection, fingerprint, dimension)
-    return name, collection
-
-
 async def ensure_collection(
     connection: WeaviateConnection,
-    name: str,
     settings: IndexSettings,
     *,
     fingerprint: str,
     dimension: int,
+    model: str,
 ) -> Collection:
-    """The collection ``name``, made when it is missing. Raises IndexMismatch."""
+    """The encoder's collection, made when it is missing. Raises IndexMismatch."""
+    name = collection_name(settings.alias, fingerprint)
     found = await describe(connection, name)
     if found is None:
         # Unlike the name, the generation changes when a collection is made anew, so that results
         # cached from one that was thrown away are void.
         generation = f"{fingerprint}@{uuid.uuid4().hex[:8]}"
-        made = Collection(fingerprint, dimension, generation)
+        made = Collection(fingerprint, dimension, generation, model)
         await _create_collection(connection, name, made, settings)
         found = await describe(connection, name)
         if found is None:
             raise Unavailable(
                 f"weaviate: the collection {name} was made, and is not there yet", reason="weaviate"
             )
-    _refuse_other_encoder(settings.alias, name, found, fingerprint, dimension)
+    refuse_other_encoder(settings.alias, found, fingerprint, dimension)
     return found
 
 
-async def target_of(connection: WeaviateConnection, alias: str) -> str | None:
-    """The collection that ``alias`` leads to."""
-    found = await connection.call(
-        SCHEMA_SECONDS, lambda: connection.client.alias.get(alias_name=alias)
+async def note_successor(
+    connection: WeaviateConnection, alias: str, collection: Collection, of: Collection
+) -> Collection:
+    """Have ``collection`` say that it is filled with all that ``of`` holds."""
+    before = (of.fingerprint, *of.succeeds)
+    noted = replace(
+        collection, succeeds=tuple(each for each in before if each != collection.fingerprint)
     )
-    return None if found is None else found.collection
+    held = connection.client.collections.use(collection_name(alias, collection.fingerprint))
+    text = json.dumps(asdict(noted))
+    await connection.call(SCHEMA_SECONDS, lambda: held.config.update(description=text))
+    return noted
+
+
+async def described(connection: WeaviateConnection, alias: str, name: str) -> Collection:
+    """What the collection ``name``, to which an alias leads, says about itself.
+
+    Raises Misconfigured when it is gone, or not one of ours.
+    """
+    collection = await describe(connection, name)
+    if collection is None:
+        raise Misconfigured(
+            f"index.alias {alias}: it leads to {name}, which is not there; delete the alias, or "
+            "restore the collection from a backup"
+        )
+    return collection
 
 
 async def describe(connection: WeaviateConnection, name: str) -> Collection | None:
@@ -121,17 +116,20 @@ async def describe(connection: WeaviateConnection, name: str) -> Collection | No
         return None
     config = await connection.call(SCHEMA_SECONDS, lambda: client.collections.export_config(name))
     try:
-        return Collection(**json.loads(config.description or ""))
-    except (ValueError, TypeError) as error:
+        told = json.loads(config.description or "")
+        return Collection(**{**told, "succeeds": tuple(told["succeeds"])})
+    except (ValueError, TypeError, KeyError) as error:
         raise Misconfigured(
             f"weaviate: the collection {name} was not made by this program; set index.alias to a "
             "name of its own"
         ) from error
 
 
-def _refuse_other_encoder(
-    alias: str, name: str, collection: Collection, fingerprint: str, dimension: int
+def refuse_other_encoder(
+    alias: str, collection: Collection, fingerprint: str, dimension: int
 ) -> None:
+    """Raises IndexMismatch unless ``collection`` is the encoder's."""
+    name = collection_name(alias, collection.fingerprint)
     if collection.schema_version != SCHEMA_VERSION:
         raise IndexMismatch(
             f"index {name}: written with schema {collection.schema_version}, this version has "
@@ -151,7 +149,7 @@ async def _create_collection(
 ) -> None:
     quantizer = Configure.VectorIndex.Quantizer
     shards = settings.shards
-    await _create(
+    await create(
         connection,
         lambda: connection.client.collections.create(
             name,
@@ -174,12 +172,7 @@ async def _create_collection(
     )
 
 
-async def _create_alias(connection: WeaviateConnection, alias: str, name: str) -> None:
-    client = connection.client
-    await _create(connection, lambda: client.alias.create(alias_name=alias, target_collection=name))
-
-
-async def _create(connection: WeaviateConnection, request: Callable[[], Awaitable[object]]) -> None:
+async def create(connection: WeaviateConnection, request: Callable[[], Awaitable[object]]) -> None:
     """Do ``request``; that another process was first is as good."""
 
     async def attempt() -> None:

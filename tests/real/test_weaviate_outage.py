@@ -106,7 +106,9 @@ async def test_a_server_that_is_away_at_the_start_is_unavailable(node, settings)
     try:
         async with asyncio.timeout(SOON):
             with pytest.raises(Unavailable, match=settings.url):
-                await WeaviateIndex.open(settings, fingerprint=FINGERPRINT, dimension=DIMENSION)
+                await WeaviateIndex.open(
+                    settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
+                )
     finally:
         await asyncio.to_thread(node.ours.start)
 
@@ -131,6 +133,7 @@ async def test_a_server_with_keys_refuses_without_and_serves_with_the_right_one(
                     settings.model_validate({**settings.model_dump(), "api_key": key}),
                     fingerprint=FINGERPRINT,
                     dimension=DIMENSION,
+                    model="any",
                 )
         right = settings.model_validate({**settings.model_dump(), "api_key": "open-sesame"})
         async with opened(right) as index:

@@ -11,9 +11,9 @@ from weaviate_indexes import index_settings
 
 from operators.ports import Filters
 from operators.stores.probes import probe_index
+from operators.stores.weaviate_aliases import target_of
 from operators.stores.weaviate_connection import WeaviateConnection
 from operators.stores.weaviate_index import WeaviateIndex
-from operators.stores.weaviate_schema import target_of
 from schemas.errors import IndexMismatch, Misconfigured, Unavailable
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
@@ -28,10 +28,10 @@ def settings(weaviate):
 async def open_store(settings):
     opened = []
 
-    async def open_store(fingerprint=FINGERPRINT, dimension=DIMENSION, observe=None):
+    async def open_store(fingerprint=FINGERPRINT, dimension=DIMENSION, model="any", observe=None):
         opened.append(
             await WeaviateIndex.open(
-                settings, fingerprint=fingerprint, dimension=dimension, observe=observe
+                settings, fingerprint=fingerprint, dimension=dimension, model="any", observe=observe
             )
         )
         return opened[-1]
@@ -199,7 +199,9 @@ async def test_a_collection_that_is_gone_is_told(open_store, server, settings):
 @pytest.mark.parametrize(("setting", "quantised"), [("rq8", True), ("none", False)])
 async def test_quantisation_is_a_setting_of_the_new_collection(weaviate, setting, quantised):
     settings = index_settings(weaviate, quantisation=setting)
-    index = await WeaviateIndex.open(settings, fingerprint=FINGERPRINT, dimension=DIMENSION)
+    index = await WeaviateIndex.open(
+        settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
+    )
     server = await WeaviateConnection.open(settings)
     config = await (await collection_in_force(server, settings)).config.get()
     await server.close()
@@ -213,7 +215,9 @@ async def test_quantisation_is_a_setting_of_the_new_collection(weaviate, setting
 async def test_more_replicas_than_nodes_are_refused(weaviate):
     settings = index_settings(weaviate, replicas=3)
     with pytest.raises(Misconfigured, match="replica"):
-        await WeaviateIndex.open(settings, fingerprint=FINGERPRINT, dimension=DIMENSION)
+        await WeaviateIndex.open(
+            settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
+        )
 
 
 async def test_a_wrong_grpc_port_is_found_when_the_index_is_opened(weaviate, unused_tcp_port):
@@ -221,7 +225,9 @@ async def test_a_wrong_grpc_port_is_found_when_the_index_is_opened(weaviate, unu
         update={"grpc_port": unused_tcp_port}
     )
     with pytest.raises(Unavailable):
-        await WeaviateIndex.open(settings, fingerprint=FINGERPRINT, dimension=DIMENSION)
+        await WeaviateIndex.open(
+            settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
+        )
 
 
 async def test_the_probe_says_what_the_alias_leads_to(open_store, settings):

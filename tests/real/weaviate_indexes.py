@@ -30,7 +30,9 @@ def index_settings(server: RealWeaviate, **changes: object) -> IndexSettings:
 async def opened(
     settings: IndexSettings, fingerprint: str = FINGERPRINT, dimension: int = DIMENSION
 ) -> AsyncIterator[WeaviateIndex]:
-    index = await WeaviateIndex.open(settings, fingerprint=fingerprint, dimension=dimension)
+    index = await WeaviateIndex.open(
+        settings, fingerprint=fingerprint, dimension=dimension, model="any"
+    )
     try:
         yield index
     finally:
