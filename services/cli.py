@@ -243,6 +243,36 @@ def models_fetch(
         fetch_model(name, folder, console)
 
 
+@jobs.command("reembed")
+def jobs_reembed(
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option(help="The new encoder.model.")] = None,
+    flows: Annotated[
+        int, typer.Option(min=0, help="Catalog flows that run now; 0 when they are stopped.")
+    ] = 1,
+    may_lack: Annotated[
+        int, typer.Option(min=0, help="Products without a picture that may be left out.")
+    ] = 0,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Back to the one before.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Keep up the one before no longer.")
+    ] = False,
+) -> None:
+    """Switch the index to another model while everything runs."""
+    if (to is not None) + rollback + finish != 1:
+        raise typer.BadParameter("one of --to MODEL, --rollback, --finish")
+    settings = _settings(context)
+    from services.reembed import finish_switch, roll_back, switch_model
+
+    with reported():
+        if to is not None:
+            switch_model(settings, to, flows=flows, may_lack=may_lack, console=console)
+        elif rollback:
+            roll_back(settings, console)
+        else:
+            finish_switch(settings, console)
+
+
 @jobs.command("rebuild-ledger")
 def jobs_rebuild_ledger(context: typer.Context) -> None:
     """Fill a lost ledger from catalog.changes and the index; stop the flows first."""

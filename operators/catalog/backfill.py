@@ -11,6 +11,7 @@ index equals the ledger, and goes on doing so.
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -80,9 +81,7 @@ async def backfill(parts: BackfillParts, window: int) -> Pass:
             await _through_outages(key, parts, made)
 
     async for keys in _pages(parts.ledger):
-        async with asyncio.TaskGroup() as group:
-            for key in keys:
-                group.create_task(settle(key))
+        await asyncio.gather(*(settle(key) for key in keys))
     return made
 
 
@@ -172,7 +171,8 @@ async def _picture(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
     if thumbnail is None:
         return None
     try:
-        return await parts.pictures.fetch(ImageReference(data=thumbnail))
+        encoded = ImageReference(data=base64.b64encode(thumbnail))
+        return await parts.pictures.fetch(encoded)
     except ImageRefused:
         return None
 

@@ -100,10 +100,10 @@ class WeaviateIndex:
     ) -> Self:
         """The encoder's index behind ``settings.alias`` or beside it, made when there is none.
 
-        ``fingerprint`` and ``dimension`` are the encoder's, ``model`` its name in the settings. ``observe`` is told each write
-        batch's size and how long its first write waited, in seconds. Raises IndexMismatch when
-        the index was built with another encoder, Misconfigured or Unavailable when it cannot be
-        used.
+        ``fingerprint`` and ``dimension`` are the encoder's, ``model`` its name in the settings.
+        ``observe`` is told each write batch's size and how long its first write waited, in
+        seconds. Raises IndexMismatch when the index was built with another encoder, Misconfigured
+        or Unavailable when it cannot be used.
         """
         connection = await WeaviateConnection.open(settings)
         try:
