@@ -219,6 +219,16 @@ async def test_a_slow_server_is_left_at_the_deadline(
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_request_too_large_for_the_server_is_this_looks_loss_only(
+    client: OpenAIVisionModel, server: ModelServer, status: int
+) -> None:
+    server.answer = lambda exchange: exchange.send({"error": "prompt is too long"}, status)
+    with pytest.raises(Unavailable, match="too long"):
+        await client.describe([LOOK], Budget.of(5))
+    assert len(server.asked) == 1
+
+
 async def test_a_request_that_is_refused_is_a_wrong_setting(
     client: OpenAIVisionModel, server: ModelServer
 ) -> None:

@@ -30,6 +30,8 @@ TOP_LOGPROBS = 20
 """vLLM's default limit; yes and no are among the likeliest tokens of any model asked for them."""
 
 _WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
+_THIS_REQUEST_ONLY = frozenset({400, 413, 422})
+"""Prompt too long, too many pictures: the next look's may do, so no flow ends with it."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0  # seconds
 
 
@@ -183,10 +185,13 @@ class OpenAIVisionModel:
                     retry_after=_retry_after(response),
                 )
             if response.is_error:
-                raise Misconfigured(
+                refusal = (
                     f"the model server refuses the request ({response.status_code}): "
                     f"{response.text[:300]}; check vlm.model, vlm.url and its serve flags"
                 )
+                if response.status_code in _THIS_REQUEST_ONLY:
+                    raise Unavailable(refusal, reason=f"http-{response.status_code}")
+                raise Misconfigured(refusal)
             answer = response.json()
         except httpx.HTTPError as error:
             raise _TryAgain(
