@@ -50,6 +50,16 @@ async def client(server: ModelServer) -> AsyncIterator[OpenAIVisionModel]:
     await opened.close()
 
 
+async def test_a_model_taught_one_picture_at_a_time_gets_the_look_alone(
+    server: ModelServer,
+) -> None:
+    client = client_of(server, prompts="sandbox-1")
+    await client.describe([LOOK, LOOK], Budget.of(5))
+    await client.close()
+    (body,) = server.asked
+    assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url", "text"]
+
+
 async def test_a_look_is_described(client: OpenAIVisionModel, server: ModelServer) -> None:
     found = await client.describe([LOOK, LOOK], Budget.of(5))
     assert found[Department.TOP].query == "red t-shirt"

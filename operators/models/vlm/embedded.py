@@ -118,7 +118,8 @@ class EmbeddedVisionModel:
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
         """As the port says."""
-        question = _Question(tuple(p.image for p in pictures), self._prompts.describe)
+        shown = tuple(picture.image for picture in pictures[: self._prompts.pictures])
+        question = _Question(shown, self._prompts.describe)
         async with budget.enforced("vlm"):
             return self._reader.description(await self._descriptions.submit(question))
 

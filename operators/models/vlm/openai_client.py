@@ -64,7 +64,7 @@ class OpenAIVisionModel:
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
         """As the port says. The pictures travel in their order, the look first."""
-        sent = [jpeg(picture.image) for picture in pictures]
+        sent = [jpeg(picture.image) for picture in pictures[: self._prompts.pictures]]
         answer = await self._chat(
             [asking(sent, self._prompts.describe)],
             budget,

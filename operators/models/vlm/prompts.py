@@ -13,6 +13,7 @@ from typing import Self
 from schemas.errors import Misconfigured
 
 FOLDER = Path(__file__).parent / "prompts"
+_PICTURES = {"sandbox-1": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class Prompts:
     """With ``{query}``."""
     listwise: str
     """With ``{query}``."""
+    pictures: int | None
+    """That a look may be described by, itself included; None: any number. The sandbox's model was
+    taught one at a time, and a second picture confuses it."""
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -38,7 +42,8 @@ class Prompts:
         def text(task: str) -> str:
             return (folder / f"{task}.txt").read_text(encoding="utf-8").rstrip("\n")
 
-        return cls(name, text("describe"), text("likelihood"), text("pointwise"), text("listwise"))
+        tasks = ("describe", "likelihood", "pointwise", "listwise")
+        return cls(name, *map(text, tasks), pictures=_PICTURES.get(name))
 
     def asking(self, template: str, query: str) -> str:
         """``template`` with the query in its place; braces in a query are only braces."""
