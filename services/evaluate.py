@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from dataflows.parts import open_look_parts
+from dataflows.parts import open_catalog_parts, open_look_parts
 from evaluation.catalog_report import catalog_report
 from evaluation.counted_model import CountedModel
 from evaluation.gallery import write_gallery
@@ -75,11 +75,11 @@ async def _report(folder: Path, world: World, settings: Settings, seconds: float
     topics = settings.topics
     counts: dict[str, Any] = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
     truth = world.truth()
-    async with open_look_parts(settings) as parts:
+    async with open_catalog_parts(settings) as parts:
         catalog = await catalog_report(
             truth,
-            parts.match.index,
-            parts.match.ledger,
+            parts.index,
+            parts.ledger,
             changes=_records(settings, topics.changes),
             dead_letters=_records(settings, topics.dead_letters(topics.updates)),
             decisions=counts["catalog"]["decisions"],
@@ -167,7 +167,7 @@ def print_coverage(settings: Settings, console: Console) -> None:
     """Per vendor and attribute, where the values in the ledger came from."""
 
     async def entries() -> list[LedgerEntry]:
-        async with open_look_parts(settings) as parts:
-            return [entry async for entry in parts.match.ledger.scan()]
+        async with open_catalog_parts(settings) as parts:
+            return [entry async for entry in parts.ledger.scan()]
 
     console.print(coverage_table(coverage(asyncio.run(entries()))), highlight=False)
