@@ -42,8 +42,14 @@ class Prompts:
         def text(task: str) -> str:
             return (folder / f"{task}.txt").read_text(encoding="utf-8").rstrip("\n")
 
-        tasks = ("describe", "likelihood", "pointwise", "listwise")
-        return cls(name, *map(text, tasks), pictures=_PICTURES.get(name))
+        return cls(
+            name=name,
+            describe=text("describe"),
+            likelihood=text("likelihood"),
+            pointwise=text("pointwise"),
+            listwise=text("listwise"),
+            pictures=_PICTURES.get(name),
+        )
 
     def asking(self, template: str, query: str) -> str:
         """``template`` with the query in its place; braces in a query are only braces."""
