@@ -1,6 +1,6 @@
 """Bytes of Redis per product: the ledger of a drawn world, on a real server of its own.
 
-    python -m benchmarks.redis_memory [PRODUCTS]        default: 50000
+    python -m benchmarks.redis_memory [PRODUCTS]        default: 10000
 
 Entries are made as the catalog flow makes them (vendors' packets, mapped and standardised by rules;
 hashes and versions of the real length), without fetching or embedding a picture. Measured with
@@ -192,4 +192,4 @@ def main(products: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 50_000)
+    main(int(sys.argv[1]) if sys.argv[1:] else 10_000)
