@@ -5,7 +5,6 @@ Apart from dataflows/parts.py, as that loads torch, which people's commands on t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource
@@ -80,15 +79,20 @@ def write_to(topic: FlowTopic, runtime: FlowRuntime) -> FixedPartitionedSink[Rec
     """The sink of what the flow in ``runtime`` makes of what it reads."""
     if isinstance(topic, FileTopic):
         return FileTopicSink(topic, runtime.store.id)
-    return KafkaTopicSink(topic, runtime.owned[-1], runtime.store, runtime.lane.stop)
+    ownership = runtime.owned[-1]
+    shared = KafkaTopic(ownership.topic.brokers, topic.name)  # one outage, told once
+    return KafkaTopicSink(shared, ownership, runtime.store, runtime.lane.stop)
 
 
 def made_of(source: Record, record: Record, target: FlowTopic) -> Record:
     """``record`` with the headers that what is made of ``source`` has on ``target``."""
-    headers = {name: source.headers[name] for name in TRACE_HEADERS if name in source.headers}
+    headers = dict(record.headers)
+    for name in TRACE_HEADERS if source.headers else ():
+        if name in source.headers:
+            headers[name] = source.headers[name]
     if isinstance(target, KafkaTopic):
         headers[SOURCE] = str(source.position)
-    return replace(record, headers={**record.headers, **headers}) if headers else record
+    return Record(record.key, record.value, headers)
 
 
 def replay_letters(letters: FlowTopic, source: FlowTopic) -> int:

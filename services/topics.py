@@ -88,7 +88,10 @@ def create(settings: Settings, console: Console) -> None:
         try:
             answers[topic.name].result()
         except KafkaException as error:
-            raise Misconfigured(f"{topic.name} cannot be created: {error.args[0]}") from error
+            raise Misconfigured(
+                f"{topic.name} cannot be created: {error.args[0]}; see topics.kafka.replication "
+                "and the rights there"
+            ) from error
         console.print(f"{topic.name}: created, {topic.partitions} partitions", highlight=False)
 
 

@@ -48,7 +48,7 @@ class Brokers:
         self.names = ",".join(topics.brokers)
         self._outage: tuple[float, str] | None = None
         self._problem: KafkaError | None = None
-        """The last error that no waiting repairs."""
+        """Why the brokers refuse; told by whoever asks next, as their own error is a silence."""
         self._lock = threading.Lock()
 
     @property
@@ -65,7 +65,7 @@ class Brokers:
     def answered(self) -> None:
         """To be called after an answer: it ends an outage."""
         with self._lock:
-            before, self._outage = self._outage, None
+            before, self._outage, self._problem = self._outage, None, None
         if before is not None:
             log.info("kafka answers again", brokers=self.names)
 
@@ -140,7 +140,7 @@ class Brokers:
         try:
             yield
         except KafkaException as raised:
-            explained = self.explained(raised.args[0])
+            explained = self.explained(self._problem or raised.args[0])
             if isinstance(explained, Unavailable):
                 self.silent(raised.args[0])
             raise explained from raised
@@ -152,8 +152,6 @@ class Brokers:
 
     def explained(self, error: KafkaError) -> Misconfigured | Unavailable:
         """What ``error`` means, and what to do about it."""
-        if error.code() not in _REFUSED and self._problem is not None:
-            error = self._problem
         if error.code() in _REFUSED:
             return Misconfigured(
                 f"Kafka at {self.names} refuses: {error}; see topics.kafka and the rights there"

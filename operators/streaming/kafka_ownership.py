@@ -232,10 +232,9 @@ class Ownership:
         while not self._closing.wait(COMMIT_EVERY) and self._lost is None:
             try:
                 self._renew(ended=False)
-            except Unavailable:
-                pass  # told once per outage; what is durable is committed after it
-            except Misconfigured as error:
-                self._lost = error
+            except (Unavailable, Misconfigured) as error:
+                # An outage, or a refusal that began while we ran: nothing is written meanwhile.
+                log.warning("commit failed, trying again", error=str(error))
 
     def _renew(self, *, ended: bool) -> None:
         asked = time.monotonic()

@@ -128,9 +128,8 @@ class _Partition(StatefulSinkPartition[Record, State]):
     def write_batch(self, values: list[Record]) -> None:
         self._wait(lambda: self._ownership.assured)
         for record in values:
-            source = record.headers[SOURCE]
-            if source in self._written:
-                self._written.discard(source)
+            if self._written and record.headers[SOURCE] in self._written:
+                self._written.discard(record.headers[SOURCE])
                 continue
             self._produce(record)
         self._producer.poll(0)

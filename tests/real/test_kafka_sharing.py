@@ -12,6 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
 from flows.flow_process import Effects
 from kafka_flows import KafkaFlows, packet
 from real_servers import RealKafka
@@ -102,6 +103,32 @@ def test_after_a_kill_the_old_processes_are_wanted_back(flows: KafkaFlows) -> No
     for ordinal in range(3):
         flows.finish("catalog", flows.settings(3, ordinal))
     assert changes(flows) == expected(1200)
+
+
+def committed(flows: KafkaFlows) -> dict[int, int]:
+    """What the group's lag is counted from."""
+    name = flows.topic("updates").name
+    consumer = flows.topic("updates").brokers.consumer(f"{flows.prefix}.catalog")
+    try:
+        asked = [TopicPartition(name, partition) for partition in range(flows.partitions)]
+        return {at.partition: at.offset for at in consumer.committed(asked, timeout=10)}
+    finally:
+        consumer.close()
+
+
+def test_the_lag_of_the_group_goes_while_the_flow_runs(flows: KafkaFlows) -> None:
+    feed(flows, range(600))
+    ends = flows.topic("updates").end_offsets()
+    flow = flows.start("catalog")
+
+    wait_until(lambda: sum(committed(flows).values()) > 0, [flow])
+    assert Effects(flows.base).calls() >= sum(committed(flows).values()), "none is ahead"
+    wait_until(lambda: committed(flows) == ends, [flow])
+
+    flow.kill()
+    flow.join()
+    flows.finish("catalog")
+    assert changes(flows) == expected(600)
 
 
 def start_two_at_once(flows: KafkaFlows) -> list[ForkServerProcess]:
