@@ -42,7 +42,8 @@ def kafka_server(
     run = [java, MEMORY, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{libraries}/*"]
     if not (folder / "data" / "meta.properties").exists():
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        storage = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)]
+        # One word: an id may begin with a dash.
+        storage = ["kafka.tools.StorageTool", "format", f"-t={cluster}", "-c", str(file)]
         done = subprocess.run([*run, *storage], capture_output=True, text=True)
         if done.returncode:
             raise Unavailable(f"the Kafka folder cannot be made:\n{done.stdout}{done.stderr}")
