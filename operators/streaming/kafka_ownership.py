@@ -72,8 +72,11 @@ class Ownership:
         A recovery store that others have gone on from is renewed. Raises Misconfigured when
         another process owns one of them, or its owner ended without a word.
         """
+        longest = 0.5
         while not self._claimed():
-            time.sleep(random.uniform(0.1, 0.5))  # another process claims in this moment
+            # Others claim in this moment; the more of them, the longer apart they have to be.
+            time.sleep(random.uniform(0.1, longest))
+            longest = min(10.0, 2 * longest)
         self._assured = time.monotonic()
         self._keeper.start()
 
