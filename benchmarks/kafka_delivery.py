@@ -76,7 +76,8 @@ class PlainPartition(StatefulSinkPartition[Record, None]):
         self._topic = topic
         self._transactions = transactions
         config = {"transactional.id": uuid.uuid4().hex, "delivery.timeout.ms": 60_000}
-        self._producer = topic.brokers.producer(**(config if transactions else {}))
+        told = {"delivery.report.only.error": True, "on_delivery": self._failed}
+        self._producer = topic.brokers.producer(**told, **(config if transactions else {}))
         if transactions:
             self._producer.init_transactions(30)
             self._producer.begin_transaction()
@@ -90,7 +91,6 @@ class PlainPartition(StatefulSinkPartition[Record, None]):
                         value=record.value,
                         key=key_bytes(record),
                         headers=header_bytes(record),
-                        on_delivery=self._delivered,
                     )
                     break
                 except BufferError:
@@ -103,8 +103,8 @@ class PlainPartition(StatefulSinkPartition[Record, None]):
             self._producer.commit_transaction(60)
             self._producer.begin_transaction()
 
-    def _delivered(self, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
-        assert error is None
+    def _failed(self, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
+        raise RuntimeError(f"not delivered: {error}")
 
 
 def at_least_once(topic: topics.FlowTopic, runtime: FlowRuntime) -> PlainSink:

@@ -67,7 +67,7 @@ def create(settings: Settings, console: Console) -> None:
             console.print(f"{topic.name}: there, in {topics.folder}", highlight=False)
         return
     brokers = Brokers(topics)
-    admin = brokers.admin()
+    admin = brokers.admin
     there = _partitions(brokers, admin)
     missing = [topic for topic in wanted(topics) if topic.name not in there]
     answers = (
@@ -110,7 +110,7 @@ def _differences(settings: Settings) -> list[str]:
     if topics.kind == "file":
         return _file_differences(topics)
     brokers = Brokers(topics)
-    admin = brokers.admin()
+    admin = brokers.admin
     there = _partitions(brokers, admin)
     found = []
     present = []

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +78,9 @@ class Brokers:
         if before is None:
             log.warning("kafka does not answer, waiting", brokers=self.names, error=str(error))
 
+    @cached_property
     def admin(self) -> AdminClient:
+        """One for all: it takes longer to connect than to be answered."""
         with self._configured():
             return AdminClient(self._config())
 

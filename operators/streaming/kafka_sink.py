@@ -31,8 +31,8 @@ from schemas.records import SOURCE, Record
 
 log = structlog.get_logger()
 
-ENDS_EVERY_SECONDS = 60.0
-"""How often the topic's ends are asked for: what others wrote before is not read on resume."""
+ENDS_EVERY_SECONDS = 10.0
+"""How often the topic's ends are asked for: what stands before them is not read on resume."""
 STOP_PATIENCE_SECONDS = 10.0
 """How long a stop waits for brokers that do not answer."""
 
@@ -118,7 +118,10 @@ class _Partition(StatefulSinkPartition[Record, State]):
         self._topic = topic
         self._ownership = ownership
         self._stop = stop
-        self._producer = topic.brokers.producer()
+        # Told of failures only: a call per record delivered would cost as much as writing it.
+        self._producer = topic.brokers.producer(
+            **{"delivery.report.only.error": True, "on_delivery": self._on_failure}
+        )
         self._ends = ends
         self._asked_ends = time.monotonic()
         self._written = written
@@ -140,7 +143,8 @@ class _Partition(StatefulSinkPartition[Record, State]):
         self._wait(lambda: self._producer.flush(0) == 0)
         if time.monotonic() - self._asked_ends > ENDS_EVERY_SECONDS:
             with suppress(Unavailable):
-                # All of ours is before these ends, all that is to come after them.
+                # All of ours is before these ends, all that is to come after them. The old ones
+                # do as well: what is read once more on resume is known to be handled.
                 self._ends = self._topic.end_offsets()
             self._asked_ends = time.monotonic()
         self._written = {source for source in self._written if not self._is_handled(source)}
@@ -154,7 +158,6 @@ class _Partition(StatefulSinkPartition[Record, State]):
                     value=record.value,
                     key=key_bytes(record),
                     headers=header_bytes(record),
-                    on_delivery=self._on_delivery,
                 )
                 return
             except BufferError:
@@ -162,12 +165,8 @@ class _Partition(StatefulSinkPartition[Record, State]):
                 waiting = len(self._producer)
                 self._wait(lambda: len(self._producer) < waiting)  # noqa: B023
 
-    def _on_delivery(self, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
-        if error is None:
-            partition, offset = message.partition(), message.offset()
-            if partition is not None and offset is not None:
-                self._ends[partition] = max(self._ends.get(partition, 0), offset + 1)
-        elif self._failure is None:
+    def _on_failure(self, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
+        if error is not None and self._failure is None:
             self._failure = self._explained(error)
 
     def _explained(self, error: KafkaError) -> LookSyncError:

@@ -27,7 +27,7 @@ class KafkaTopic:
     @cached_property
     def partitions(self) -> int:
         """Raises Misconfigured when there is no such topic, Unavailable without an answer."""
-        admin = self.brokers.admin()
+        admin = self.brokers.admin
         with self.brokers.asked():
             try:
                 # Of all topics: asked for by name, brokers may create it with their defaults.
@@ -88,6 +88,8 @@ class KafkaTopic:
         """The messages of each partition from its start on (or from the first there is), to its
         present end, partitions mixed."""
         ends = self.end_offsets()
+        if all(start >= ends[partition] for partition, start in starts.items()):
+            return
         firsts = self._offsets(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         todo = {p: max(start, firsts[p]) for p, start in starts.items()}
         todo = {p: start for p, start in todo.items() if start < ends[p]}
@@ -129,7 +131,7 @@ class KafkaTopic:
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
         partitions = [TopicPartition(self.name, p) for p in range(self.partitions)]
         timeout = self.brokers.settings.timeout_seconds
-        admin = self.brokers.admin()
+        admin = self.brokers.admin
 
         def asked() -> dict[int, int]:
             answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
