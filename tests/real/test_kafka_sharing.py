@@ -105,6 +105,19 @@ def test_after_a_kill_the_old_processes_are_wanted_back(flows: KafkaFlows) -> No
     assert changes(flows) == expected(1200)
 
 
+def test_six_that_start_at_once_each_get_their_share(flows: KafkaFlows) -> None:
+    """Their claims get in each other's way, and all of them go through."""
+    feed(flows, range(600))
+    settings = [flows.settings(6, ordinal) for ordinal in range(6)]
+
+    processes = [flows.start("catalog", setting, once=True) for setting in settings]
+    for process in processes:
+        process.join(90)
+
+    assert [process.exitcode for process in processes] == [0] * 6
+    assert changes(flows) == expected(600)
+
+
 def committed(flows: KafkaFlows) -> dict[int, int]:
     """What the group's lag is counted from."""
     name = flows.topic("updates").name
