@@ -3,10 +3,14 @@
     python -m benchmarks.weaviate_filters [PRODUCTS]
 
 recall@10 against exact search by numpy, and queries a second against the same queries without a
-filter, at selectivities of 50, 10, 1 and 0.1 %: spread evenly over the vectors, and as hard as it
-gets: only products of other clusters than the query's pass. Each with Weaviate's cut-off, below
-which it compares all that pass (40,000 objects: at this size always), and with the cut-off at 0,
-so that the graph is walked. Targets: recall >= 0.95, filtered / unfiltered queries >= 0.5.
+filter, at selectivities of 50, 10, 1 and 0.1 %. What passes is spread evenly over the vectors, or
+it is a tenth where the query lies too (the query's own department), or, as hard as it gets, only
+where the query does not lie. Each with Weaviate's cut-off, below which it compares all that pass
+(40,000 objects: at this size always), and with the cut-off at 0, so that the graph is walked.
+Targets: recall >= 0.95, filtered / unfiltered queries >= 0.5.
+
+At the end a third of the products, a market, by a filter and in an index of its own, as a tenant
+would have.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ AT_ONCE = 4
 TEN = 10
 SHARES = (0.5, 0.1, 0.01, 0.001)
 
+MARKET = "33.3% a market"
 EVERYTHING = Filters(in_stock=False)
 PLAIN = IndexedAttributes(*[None] * 7, (), True, None, None, None, "")
 
@@ -62,9 +67,12 @@ def cases(
         replace(PLAIN, brand=f"brand-{b}", colour=f"colour-{c}")
         for b, c in zip(brand, colour, strict=True)
     ]
-    noise = 0.7 * rng.standard_normal((QUERIES, DIMENSION)) / DIMENSION**0.5
-    near = vectors[rng.choice(np.flatnonzero(~odd), QUERIES)] + noise
-    queries = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    queries = near(vectors[~odd], rng)
+    market = rng.integers(0, 3, len(vectors))
+    attributes = [
+        replace(each, department=f"d-{c % 10}", market=f"m-{m}")
+        for each, c, m in zip(attributes, cluster, market, strict=True)
+    ]
     every = np.ones(len(vectors), bool)
     wanted = [Case("no filter", EVERYTHING, every, queries)]
     for number, each in enumerate(SHARES):
@@ -74,7 +82,36 @@ def cases(
         apart = replace(EVERYTHING, colours=frozenset({f"colour-{number}"}))
         passing = colour == number
         wanted.append(Case(f"{passing.mean():.1%} elsewhere", apart, passing, queries))
+    own = cluster % 10 == 0
+    in_department = replace(EVERYTHING, department="d-0")
+    wanted.append(Case("10.0% its own", in_department, own, near(vectors[own], rng)))
+    wanted.append(Case(MARKET, replace(EVERYTHING, market="m-0"), market == 0, queries))
     return attributes, wanted
+
+
+def near(vectors: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Queries near some of ``vectors``."""
+    noise = 0.7 * rng.standard_normal((QUERIES, DIMENSION)) / DIMENSION**0.5
+    drawn = vectors[rng.integers(0, len(vectors), QUERIES)] + noise
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+async def fill(
+    index: WeaviateIndex,
+    numbers: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    attributes: Sequence[IndexedAttributes],
+) -> float:
+    """Upserts a second."""
+    started = time.perf_counter()
+    for first in range(0, len(numbers), 2_048):
+        await asyncio.gather(
+            *(
+                index.upsert(f"p:{n}", vectors[n], attributes[n])
+                for n in numbers[first : first + 2_048]
+            )
+        )
+    return len(numbers) / (time.perf_counter() - started)
 
 
 def exact(vectors: NDArray[np.float32], case: Case) -> list[set[str]]:
@@ -105,19 +142,12 @@ async def measure(settings: IndexSettings, many: int) -> None:
     vectors, cluster = clustered(many, DIMENSION, CLUSTERS)
     attributes, wanted = cases(vectors, cluster, np.random.default_rng(1))
     index = await WeaviateIndex.open(
-        settings, fingerprint="benchmark", dimension=DIMENSION, model="any"
+        settings, fingerprint="benchmark", dimension=DIMENSION, model="none"
     )
     server = await WeaviateConnection.open(settings)
     held = server.client.collections.use(await target_of(server, settings.alias) or "")
-    started = time.perf_counter()
-    for first in range(0, many, 2_048):
-        await asyncio.gather(
-            *(
-                index.upsert(f"p:{n}", vectors[n], attributes[n])
-                for n in range(first, min(many, first + 2_048))
-            )
-        )
-    print(f"{many:,} products, {many / (time.perf_counter() - started):,.0f} upserts/s")
+    rate = await fill(index, np.arange(many), vectors, attributes)
+    print(f"{many:,} products, {rate:,.0f} upserts/s")
     print(f"{'':24}{'recall@10':>12}{'queries/s':>12}{'/ unfiltered':>14}")
     for cut_off in (40_000, 0):
         await held.config.update(
@@ -134,6 +164,19 @@ async def measure(settings: IndexSettings, many: int) -> None:
             print(f"  {case.name:22}{found_share:>12.3f}{rate:>12.0f}{rate / unfiltered:>14.2f}")
     await server.close()
     await index.close()
+    of_market = wanted[-1]
+    alone = await WeaviateIndex.open(
+        settings.model_copy(update={"alias": f"{settings.alias}_M"}),
+        fingerprint="benchmark",
+        dimension=DIMENSION,
+        model="none",
+    )
+    await fill(alone, np.flatnonzero(of_market.passing), vectors, attributes)
+    by_itself = replace(of_market, filters=EVERYTHING)
+    found, rate = await searched(alone, by_itself)
+    share = recall(found, exact(vectors, by_itself))
+    print(f"the market by itself    {share:>12.3f}{rate:>12.0f}{rate / unfiltered:>14.2f}")
+    await alone.close()
 
 
 def main(many: int = 30_000) -> None:
