@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 from weaviate.classes.data import DataObject
-from weaviate.classes.query import Filter, MetadataQuery
+from weaviate.classes.query import Filter
 from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
@@ -19,6 +19,7 @@ from operators.stores.weaviate_aliases import ensure_index
 from operators.stores.weaviate_connection import WeaviateConnection, explained_refusal
 from operators.stores.weaviate_objects import from_properties, to_filter, to_properties
 from operators.stores.weaviate_schema import Collection, collection_name
+from operators.stores.weaviate_search import nearest
 from operators.streaming.batcher import MicroBatcher
 from schemas.errors import LookSyncError, Unavailable
 from schemas.ids import index_id
@@ -139,29 +140,20 @@ class WeaviateIndex:
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
         query, conditions = self._checked(vector).tolist(), to_filter(filters)
 
-        async def nearest(asked: int) -> list[Candidate]:
-            reply = await self._read(
-                lambda: self._objects.query.near_vector(
-                    query,
-                    filters=conditions,
-                    limit=asked,
-                    include_vector=True,
-                    return_metadata=MetadataQuery(distance=True),
-                )
-            )
-            found = [_candidate(each, 1.0 - each.metadata.distance) for each in reply.objects]
+        async def ordered(asked: int) -> list[Candidate]:
+            found = await self._read(lambda: nearest(self._objects.query, query, conditions, asked))
             return sorted(found, key=lambda candidate: (-candidate.similarity, candidate.key))
 
         asked = limit + 1
         async with self._searches:
-            found = await nearest(asked)
+            found = await ordered(asked)
             # The last place may be shared with objects that were not seen yet.
             while (
                 len(found) == asked <= limit + MOST_TIES
                 and found[limit - 1].similarity == found[-1].similarity
             ):
                 asked *= 2
-                found = await nearest(asked)
+                found = await ordered(asked)
         return found[:limit]
 
     async def get(self, key: str) -> Candidate | None:
