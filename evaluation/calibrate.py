@@ -11,27 +11,30 @@ import argparse
 import asyncio
 import random
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL.Image import Image
 
+from evaluation.counted_model import Overheard
 from evaluation.logistic import fit_logistic
 from evaluation.sandbox_shelf import MemoryLedger, stock
 from operators.budget import Budget
 from operators.catalog.taxonomy import Taxonomy
 from operators.images.fetch import PictureFetcher
-from operators.matching.calibration import FILE_NAME, Calibration
+from operators.matching.abstain import features
+from operators.matching.calibration import FILE_NAME, Calibration, Logistic
 from operators.matching.journal import Journal
 from operators.matching.layers import see
-from operators.matching.match import rank_layer
+from operators.matching.match import RankedLayer, rank_layer
 from operators.matching.parts import MatchParts
 from operators.matching.segment import ONE_PIECE, PatchSegmenter
 from operators.matching.tagger import Tagger
 from operators.models.load_encoder import load_encoder
-from operators.ports import ImageTextEncoder
+from operators.models.vlm.embedded import EmbeddedVisionModel
+from operators.ports import ImageTextEncoder, VisionLanguageModel
 from operators.stores.sqlite_index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
 from sandbox.life import World, draw_world, open_world
@@ -44,41 +47,74 @@ from schemas.settings import (
     ImageSettings,
     MatchingSettings,
     ThumbnailSettings,
+    VlmSettings,
 )
 
 SEEDS = (101, 102)
 """Evaluations use seeds below 100 or above 1000."""
+
+VLM = str(Path(__file__).resolve().parents[1] / "sandbox" / "weights" / "vlm")
 
 PATCH_SCALE = 20.0
 """The sandbox encoder's patches were trained at this scale (sandbox.clip.model.HEAT)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A layer's best product: its features, and what is true of it."""
+class Option:
+    """A product that may be shown first for a layer."""
 
-    kind: str
+    own: float
+    """Score without the vision-language model."""
+    model: float | None
+    """The model's judgement, in 0..1."""
     features: dict[str, float]
+    """What the confidence would be made of."""
     same_item: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What may be shown for a layer, best first without the vision-language model."""
+
+    kind: str
+    options: tuple[Option, ...]
+
+    def first(self, weight: float) -> Option:
+        """What is shown first when the model's judgement counts ``weight``."""
+
+        def score(option: Option) -> float:
+            model = option.own if option.model is None else option.model
+            return (1 - weight) * option.own + weight * model
+
+        return max(self.options, key=score)
+
+
 async def calibrate(
-    model: str, seeds: Sequence[int], folder: Path, products: int, looks: int
-) -> tuple[Calibration, list[Judged]]:
-    """Layers first, since what is not found is not judged; then sameness."""
+    model: str, vlm: VlmSettings, seeds: Sequence[int], folder: Path, products: int, looks: int
+) -> tuple[Calibration, dict[str, list[Judged]]]:
+    """Layers first, since what is not found is not judged; then sameness, of layers that the
+    tagger describes and of those that the vision-language model does."""
     labels = (*TYPES, *COLOURS, *PATTERNS)
     encoder = load_encoder(EncoderSettings(model=model))
     departments = tuple(Department(name) for name in DEPARTMENTS)
     calibration = Calibration(labels=labels, departments=departments, patch_scale=PATCH_SCALE)
     drawn = [look for seed in seeds for look in draw_looks(seed, looks)]
     calibration = await fit_layers(encoder, calibration, drawn)
-    judged = []
+    describer = EmbeddedVisionModel.load(vlm, Taxonomy.load(), lambda kind: None)
+    judged: dict[str, list[Judged]] = {"tagger": [], "model": []}
     for seed in seeds:
         world = _world(folder / str(seed), seed, products, looks)
-        judged += await _judged(world, encoder, calibration)
-    same_item = fit_logistic([one.features for one in judged], [one.same_item for one in judged])
+        judged["tagger"] += await _judged(world, encoder, calibration, None)
+        judged["model"] += await _judged(world, encoder, calibration, describer)
+    await describer.close()
     await encoder.close()
-    return calibration.model_copy(update={"same_item": same_item}), judged
+    update = {"same_item": _same(judged["tagger"]), "same_item_described": _same(judged["model"])}
+    return calibration.model_copy(update=update), judged
+
+
+def _same(judged: Sequence[Judged]) -> Logistic:
+    shown = [one.first(MatchingSettings().rerank_weight) for one in judged]
+    return fit_logistic([one.features for one in shown], [one.same_item for one in shown])
 
 
 async def fit_layers(
@@ -141,25 +177,51 @@ def draw_looks(seed: int, many: int) -> list[DrawnLook]:
 
 
 async def _judged(
-    world: World, encoder: ImageTextEncoder, calibration: Calibration
+    world: World,
+    encoder: ImageTextEncoder,
+    calibration: Calibration,
+    vlm: VisionLanguageModel | None,
 ) -> list[Judged]:
+    """All layers of a world's looks, the model's judgement beside the order but not in it."""
     truth = {look.look_id: look for look in world.truth().looks}
     looks = [Look.model_validate_json(record.value) for record in world.look_event_records()]
+    model = None if vlm is None else Overheard(vlm)
     judged = []
     with tempfile.TemporaryDirectory() as scratch:
-        parts = await _parts(world, encoder, calibration, Path(scratch))
+        parts = replace(await _parts(world, encoder, calibration, Path(scratch)), vlm=model)
         for look in {look.look_id: look for look in looks}.values():
             budget, journal = Budget.of(60), Journal()
             picture = await parts.pictures.fetch(look.image)
             for layer in await see(look, [picture], parts, budget, journal):
                 worn = truth[look.look_id].layers.get(layer.department.value)
                 found = await rank_layer(layer, look, parts, budget, journal)
-                if worn is None or not found.ranked:
-                    continue
-                best = found.ranked[0].choice.offer.candidate.key
-                judged.append(Judged(worn.kind, found.features, best in worn.products))
+                answers = model.last_answers() if model else []
+                if worn is not None and found.ranked:
+                    options = await _options(found, answers, worn.products, parts)
+                    judged.append(Judged(worn.kind, options))
         await parts.index.close()
     return judged
+
+
+async def _options(
+    found: RankedLayer, answers: Sequence[float | None], true: Collection[str], parts: MatchParts
+) -> tuple[Option, ...]:
+    text = await parts.encoder.encode_text(found.description.query)
+    shown = found.ranked[: parts.settings.products_per_layer]
+    options = []
+    for number, one in enumerate(shown):
+        order = [one, *shown[:number], *shown[number + 1 :]]
+        options.append(
+            Option(
+                own=one.score,
+                model=answers[number] if answers else None,
+                features=await features(
+                    order, found.description, text, found.layer.region, parts.tagger
+                ),
+                same_item=one.choice.offer.candidate.key in true,
+            )
+        )
+    return tuple(options)
 
 
 async def _parts(
@@ -172,7 +234,8 @@ async def _parts(
         writes=BatchSettings(max_size=512),
     )
     ledger = MemoryLedger()
-    await stock(world, encoder, index, ledger)
+    thumbnails = ThumbnailFolder.open(ThumbnailSettings(url=str(scratch / "thumbnails")))
+    await stock(world, encoder, index, ledger, thumbnails)
     taxonomy = Taxonomy.load().answering_with(calibration.labels or ())
     return MatchParts(
         pictures=PictureFetcher(ImageSettings(allowed_roots=(world.folder,), http_cache=None)),
@@ -182,8 +245,8 @@ async def _parts(
         segmenter=PatchSegmenter(encoder, calibration.departments, calibration),
         tagger=Tagger(encoder, taxonomy),
         calibration=calibration,
-        thumbnails=ThumbnailFolder.open(ThumbnailSettings(url=str(scratch / "thumbnails"))),
-        settings=MatchingSettings(),
+        thumbnails=thumbnails,
+        settings=MatchingSettings(rerank_weight=0.0),
     )
 
 
@@ -195,18 +258,29 @@ def _world(folder: Path, seed: int, products: int, looks: int) -> World:
     return draw_world(folder, seed=seed, products=products, looks=looks)
 
 
-def threshold_table(calibration: Calibration, judged: Sequence[Judged]) -> str:
+def threshold_table(same: Logistic, judged: Sequence[Judged]) -> str:
     """Share of layers that would abstain, by kind, at thresholds of the confidence."""
+    weight = MatchingSettings().rerank_weight
     confidence = {
         kind: np.array(
-            [calibration.same_item.probability(one.features) for one in judged if one.kind == kind]
+            [same.probability(o.first(weight).features) for o in judged if o.kind == kind]
         )
         for kind in ("exact", "near", "absent")
     }
     lines = ["abstain_below  exact   near  absent"]
-    for threshold in np.arange(0.05, 0.75, 0.05):
+    for threshold in (0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5):
         shares = [float((values < threshold).mean()) for values in confidence.values()]
-        lines.append(f"{threshold:13.2f}" + "".join(f"{share:7.3f}" for share in shares))
+        lines.append(f"{threshold:13.3f}" + "".join(f"{share:7.3f}" for share in shares))
+    return "\n".join(lines)
+
+
+def weight_table(judged: Sequence[Judged]) -> str:
+    """Share of exact layers whose first product is the item, by the weight of the judgement."""
+    exact = [one for one in judged if one.kind == "exact"]
+    lines = ["rerank_weight  hit@1"]
+    for weight in (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+        right = float(np.mean([one.first(weight).same_item for one in exact]))
+        lines.append(f"{weight:13.2f}{right:7.3f}")
     return "\n".join(lines)
 
 
@@ -214,17 +288,25 @@ def main() -> None:
     """Fit and write the calibration."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default=EncoderSettings().model)
+    parser.add_argument("--vlm", default=VLM, help="Folder of a model that knows sandbox-1.")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--worlds", type=Path, default=Path("var/calibration"))
     parser.add_argument("--products", type=int, default=3000)
     parser.add_argument("--looks", type=int, default=100)
     asked = parser.parse_args()
+    vlm = VlmSettings(kind="embedded", model=asked.vlm, prompts="sandbox-1")
     calibration, judged = asyncio.run(
-        calibrate(asked.model, asked.seeds, asked.worlds, asked.products, asked.looks)
+        calibrate(asked.model, vlm, asked.seeds, asked.worlds, asked.products, asked.looks)
     )
     out = Path(asked.model.removeprefix("local-dir:")) / FILE_NAME
     out.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    print(threshold_table(calibration, judged))
+    for describer, same in (
+        ("tagger", calibration.same_item),
+        ("model", calibration.same_item_described or calibration.same_item),
+    ):
+        print(f"described by the {describer}")
+        print(threshold_table(same, judged[describer]))
+    print(weight_table(judged["model"]))
     print(f"written: {out}")
 
 

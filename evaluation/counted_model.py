@@ -1,4 +1,4 @@
-"""A vision-language model that counts what it is asked."""
+"""A vision-language model that counts what it is asked, and one whose answers are noted."""
 
 from __future__ import annotations
 
@@ -41,3 +41,36 @@ class CountedModel:
     ) -> list[float | None]:
         self.calls += 1 if method is RerankMethod.LISTWISE else len(candidates)
         return await self._model.rerank(method, query, region, candidates, budget)
+
+
+class Overheard:
+    """Implements :class:`operators.ports.VisionLanguageModel` by another one."""
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        self._model = model
+        self._answers: list[float | None] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return self._model.fingerprint
+
+    def last_answers(self) -> list[float | None]:
+        """To the last call of rerank, if any since this was asked."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    async def describe(
+        self, pictures: Sequence[Picture], budget: Budget
+    ) -> dict[Department, LayerDescription]:
+        return await self._model.describe(pictures, budget)
+
+    async def rerank(
+        self,
+        method: RerankMethod,
+        query: str,
+        region: Image,
+        candidates: Sequence[bytes],
+        budget: Budget,
+    ) -> list[float | None]:
+        self._answers = await self._model.rerank(method, query, region, candidates, budget)
+        return self._answers

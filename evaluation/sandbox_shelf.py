@@ -8,7 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from PIL import Image
 
 from operators.catalog.price_bucket import price_bucket
-from operators.ports import ImageTextEncoder, IndexedAttributes, Vector, VectorStore
+from operators.ports import (
+    ImageTextEncoder,
+    IndexedAttributes,
+    Thumbnails,
+    Vector,
+    VectorStore,
+)
 from sandbox.life import ProductTruth
 from sandbox.life.world import World
 from schemas.attributes import Attribute, StandardAttributes
@@ -40,7 +46,11 @@ class MemoryLedger:
 
 
 async def stock(
-    world: World, encoder: ImageTextEncoder, index: VectorStore, ledger: MemoryLedger
+    world: World,
+    encoder: ImageTextEncoder,
+    index: VectorStore,
+    ledger: MemoryLedger,
+    thumbnails: Thumbnails | None = None,
 ) -> None:
     """Every live product of ``world``, with what its vendor tells and no more.
 
@@ -50,8 +60,13 @@ async def stock(
     vectors: dict[str, Vector] = {}
 
     async def embed(product: ProductTruth) -> None:
-        with Image.open(world.pictures / product.picture_file) as picture:
-            vectors[product.picture] = await encoder.encode_image(picture.convert("RGB"))
+        with Image.open(world.pictures / product.picture_file) as opened:
+            picture = opened.convert("RGB")
+        vectors[product.picture] = await encoder.encode_image(picture)
+        if thumbnails is not None:
+            for other in products:
+                if other.picture == product.picture:
+                    await thumbnails.put(other.key, picture)
 
     pictured = list({product.picture: product for product in products}.values())
     for start in range(0, len(pictured), 64):

@@ -58,8 +58,19 @@ class Calibration(BaseModel):
     )
     same_item: Logistic = Field(
         Logistic(bias=-10.0, weights={"region": 15.0, "category_gap": -20.0}),
-        description="That the best product is the layer's very item.",
+        description="That the best product is the item of a layer that the tagger has described.",
     )
+    same_item_described: Logistic | None = Field(
+        None,
+        description="The same, of a layer that a vision-language model has described; null: as the "
+        "tagger's.",
+    )
+
+    def confidence(self, features: Mapping[str, float], *, by_model: bool) -> float:
+        """That the best product is the layer's very item, which a vision-language model
+        (``by_model``) or the tagger has described; features: operators.matching.abstain."""
+        fitted = self.same_item_described if by_model else None
+        return (fitted or self.same_item).probability(features)
 
     @classmethod
     def of_encoder(cls, model: str) -> Self:

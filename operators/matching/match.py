@@ -105,7 +105,8 @@ async def rank_layer(
 
 def _layer_match(found: RankedLayer, parts: MatchParts) -> LayerMatch:
     layer, ranked = found.layer, found.ranked
-    sure = parts.calibration.same_item.probability(found.features) if ranked else 0.0
+    by_model = layer.description is not None
+    sure = parts.calibration.confidence(found.features, by_model=by_model) if ranked else 0.0
     abstained = _abstention(ranked, sure, parts.settings.abstain_below)
     shown = [] if abstained else ranked[: parts.settings.products_per_layer]
     return LayerMatch(

@@ -21,6 +21,20 @@ def test_a_file_next_to_the_weights_is_read(tmp_path: Path) -> None:
     assert Calibration.of_encoder(f"local-dir:{tmp_path}") == written
 
 
+def test_layers_the_model_describes_have_a_confidence_of_their_own() -> None:
+    tagger, model = Logistic(bias=-1, weights={"text": 2}), Logistic(bias=-3, weights={"text": 4})
+    fitted = Calibration(same_item=tagger, same_item_described=model)
+    features = {"text": 0.5}
+    assert fitted.confidence(features, by_model=False) == tagger.probability(features)
+    assert fitted.confidence(features, by_model=True) == model.probability(features)
+
+
+def test_a_file_without_it_has_one_confidence_for_both() -> None:
+    older = Calibration(same_item=Logistic(bias=-1, weights={"text": 2}))
+    both = [older.confidence({"text": 0.7}, by_model=by_model) for by_model in (False, True)]
+    assert both[0] == both[1] == older.same_item.probability({"text": 0.7})
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"patch_scale": -1}', '{"patchscale": 20}'])
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE_NAME).write_text(content)

@@ -392,6 +392,17 @@ async def test_without_the_language_model_the_tagger_describes_and_similarity_ra
     assert keys(layer(event, Department.TOP))[0] == "a:shirt"
 
 
+async def test_whoever_describes_a_layer_has_its_own_confidence(parts: MatchParts) -> None:
+    never = CALIBRATION.model_copy(update={"same_item_described": Logistic(bias=-50, weights={})})
+    parts = replace(parts, calibration=never)
+    by_tagger = layer(await match(look(), parts), Department.TOP)
+    by_model = layer(
+        await match(look(), replace(parts, vlm=ScriptedModel(TOP_ONLY, {}))), Department.TOP
+    )
+    assert by_tagger.products
+    assert (by_model.abstained, by_model.products) == ("below-threshold", ())
+
+
 @pytest.mark.parametrize("method", [RerankMethod.NONE, RerankMethod.SIMILARITY])
 async def test_a_model_that_is_not_to_judge_is_not_asked(
     parts: MatchParts, method: RerankMethod
