@@ -1,6 +1,11 @@
-"""Where a look's time goes: median milliseconds per stage, one look at a time, two and eight.
+"""Where a look's time goes: median milliseconds per stage, one look at a time, two and eight; and
+the share of it in which no model is being called.
 
 python -m benchmarks.look_stages [PRODUCTS] [LOOKS]
+
+A call of a model lasts from when it is made to its answer, pictures prepared and batch awaited.
+Stages of layers that run side by side overlap: they add up to more than the total. Set
+LOOKSYNC_VLM__KIND=none for the tagger's way.
 """
 
 from __future__ import annotations
@@ -8,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from statistics import median
+from typing import ParamSpec, TypeVar
 
 from benchmarks.drawn_world import drawn_world
 from dataflows.parts import embedded_services, open_look_parts
@@ -19,13 +26,51 @@ from schemas.looks import Look, LookMatches
 from schemas.settings import Settings
 
 AT_ONCE = (1, 2, 8)
+ENCODER_CALLS = ("encode_image", "encode_text", "encode_patches")
+VLM_CALLS = ("describe", "rerank")
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+class Clock:
+    """How long at least one of the calls it times has been under way."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._under_way, self._since = 0, 0.0
+
+    def time(self, part: object, *names: str) -> None:
+        """From now on, these methods of ``part``."""
+        for name in names:
+            setattr(part, name, self._timed(getattr(part, name)))
+
+    def _timed(
+        self, call: Callable[Given, Awaitable[Result]]
+    ) -> Callable[Given, Awaitable[Result]]:
+        async def timed(*args: Given.args, **named: Given.kwargs) -> Result:
+            if self._under_way == 0:
+                self._since = time.perf_counter()
+            self._under_way += 1
+            try:
+                return await call(*args, **named)
+            finally:
+                self._under_way -= 1
+                if self._under_way == 0:
+                    self.seconds += time.perf_counter() - self._since
+
+        return timed
 
 
 async def matched(
     looks: list[Look], settings: Settings, at_once: int
-) -> tuple[list[LookMatches], float]:
-    """The events, and the seconds that all of them took."""
+) -> tuple[list[LookMatches], float, float]:
+    """The events, the seconds that all of them took, and those in which no model was called."""
     async with open_look_parts(settings) as parts:
+        clock = Clock()
+        clock.time(parts.match.encoder, *ENCODER_CALLS)
+        if parts.match.vlm is not None:
+            clock.time(parts.match.vlm, *VLM_CALLS)
         places = asyncio.Semaphore(at_once)
 
         async def match(look: Look) -> LookMatches:
@@ -33,25 +78,36 @@ async def matched(
                 return await match_look(look, parts.match, Budget.of(60.0))
 
         await match(looks[0])  # class prompts are embedded once
-        started = time.perf_counter()
+        clock.seconds, started = 0.0, time.perf_counter()
         events = await asyncio.gather(*map(match, looks))
-        return events, time.perf_counter() - started
+        took = time.perf_counter() - started
+        return events, took, took - clock.seconds
 
 
 def main(products: int = 1000, looks: int = 40) -> None:
     with drawn_world(products, looks) as (world, settings), embedded_services(settings):
         run_flow("catalog", settings, once=True)
         wanted = [Look.model_validate_json(r.value) for r in world.look_event_records()]
-        matching = settings.matching.model_copy(update={"cache_seconds": 0.0})
-        uncached = settings.model_copy(update={"matching": matching})
+        never = {"cache_seconds": 0.0}
+        uncached = settings.model_copy(
+            update={
+                "matching": settings.matching.model_copy(update=never),
+                "vlm": settings.vlm.model_copy(update=never),
+            }
+        )
         runs = {n: asyncio.run(matched(wanted, uncached, n)) for n in AT_ONCE}
-    stages = runs[1][0][0].timings_ms
+    stages = dict.fromkeys(stage for event in runs[1][0] for stage in event.timings_ms)
     print(f"{'at once':<12}" + "".join(f" {n:>9}" for n in AT_ONCE) + "  (median ms)")
     for stage in stages:
-        row = [median(event.timings_ms[stage] for event in events) for events, _ in runs.values()]
+        row = [
+            median(event.timings_ms.get(stage, 0.0) for event in events)
+            for events, _, _ in runs.values()
+        ]
         print(f"{stage:<12}" + "".join(f" {median_ms:>9.1f}" for median_ms in row))
-    rates = [len(wanted) / seconds for _, seconds in runs.values()]
+    rates = [len(wanted) / seconds for _, seconds, _ in runs.values()]
     print(f"{'looks/s':<12}" + "".join(f" {rate:>9.2f}" for rate in rates))
+    outside = [100 * idle / seconds for _, seconds, idle in runs.values()]
+    print(f"{'outside':<12}" + "".join(f" {share:>8.1f}%" for share in outside))
 
 
 if __name__ == "__main__":

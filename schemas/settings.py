@@ -21,6 +21,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_serializer,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -249,11 +250,12 @@ class VlmSettings(Section):
     )
     url: str = Field("http://127.0.0.1:8000/v1", description="Up to and including the version.")
     model: str = Field(
-        "Qwen/Qwen3-VL-8B-Instruct", description="As the server calls it; embedded: its folder."
+        "Qwen/Qwen3-VL-8B-Instruct",
+        description="As the server calls it; embedded: its folder, by default the sandbox's.",
     )
     api_key: SecretStr | None = None
     prompts: str = Field(
-        "general-1", description="Set of prompts; sandbox-1 for the sandbox model."
+        "general-1", description="Set of prompts; the sandbox's model has sandbox-1."
     )
     longest_description: int = Field(800, ge=32, description="Tokens of a look's description.")
     concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
@@ -269,6 +271,15 @@ class VlmSettings(Section):
     )
     breaker_failures: int = Field(5, ge=1, description="In a row; then the server is left alone.")
     breaker_seconds: float = Field(10.0, gt=0, description="Until one call probes it again.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sandbox_model(cls, given: Any) -> Any:
+        """Embedded without a folder: the sandbox's model, which knows its own prompts only."""
+        if isinstance(given, dict) and given.get("kind") == "embedded" and "model" not in given:
+            folder = str(_SHIPPED / "sandbox" / "weights" / "vlm")
+            return {"model": folder, "prompts": "sandbox-1", **given}
+        return given
 
 
 class SegmenterSettings(Section):
@@ -319,7 +330,7 @@ class MatchingSettings(Section):
         default_factory=dict, description="Departments with a method of their own."
     )
     rerank_weight: float = Field(
-        0.1,
+        0.3,
         ge=0,
         le=1,
         description="Of the model's judgement, beside similarity and shared attributes.",
@@ -374,7 +385,7 @@ class Settings(BaseSettings):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "embedded": {},
+    "embedded": {"vlm": {"kind": "embedded"}},
     "production": {
         "topics": {"kind": "kafka"},
         "stream": {"looks": {"window": 64}},
