@@ -385,7 +385,11 @@ class Settings(BaseSettings):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "embedded": {"vlm": {"kind": "embedded"}},
+    "embedded": {
+        # The model shares the cores with everything else: on a busy laptop a look takes longer.
+        "stream": {"looks": {"deadline_seconds": 10.0}},
+        "vlm": {"kind": "embedded"},
+    },
     "production": {
         "topics": {"kind": "kafka"},
         "stream": {"looks": {"window": 64}},
