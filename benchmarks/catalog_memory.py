@@ -24,8 +24,9 @@ from PIL.Image import Image
 
 from benchmarks.drawn_world import drawn_world
 from dataflows.catalog import NAME, build
+from dataflows.clients import embedded_services
 from dataflows.execution import execute
-from dataflows.parts import embedded_services, open_catalog_parts
+from dataflows.parts import open_catalog_parts
 from dataflows.runtime import FlowRuntime
 from operators.catalog.apply import apply_packet
 from operators.ports import ImageTextEncoder, Vector

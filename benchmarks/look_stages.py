@@ -18,7 +18,8 @@ from statistics import median
 from typing import ParamSpec, TypeVar
 
 from benchmarks.drawn_world import drawn_world
-from dataflows.parts import embedded_services, open_look_parts
+from dataflows.clients import embedded_services
+from dataflows.parts import open_look_parts
 from dataflows.run import run_flow
 from operators.budget import Budget
 from operators.matching.match import match_look

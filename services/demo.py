@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dataflows.parts import embedded_services
+from dataflows.clients import embedded_services
 from operators.stores.valkey_server import stop_left_over
 from operators.streaming.file_topics import FileTopic
 from sandbox.life import World

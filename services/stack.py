@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from dataflows.parts import embedded_services
+from dataflows.clients import embedded_services
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
 from services.console import console, errors
