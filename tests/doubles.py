@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Image
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Picture, Vector
+from operators.stores.index_writes import checked
 from schemas.catalog import LedgerEntry
 from schemas.errors import ImageRefused
 from schemas.looks import ImageReference
@@ -104,7 +105,8 @@ class InMemoryIndex:
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
         self.upserts.append(key)
-        self.objects[key] = (vector.copy(), attributes)
+        first = next((stored for stored, _ in self.objects.values()), vector)
+        self.objects[key] = (checked(vector, first.size).copy(), attributes)
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
         self.patches.append(key)

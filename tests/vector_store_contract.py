@@ -14,7 +14,7 @@ import pytest
 from doubles import InMemoryIndex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from indexed_products import ALL, BARE, PLAIN, vector
+from indexed_products import ALL, BARE, DIMENSION, PLAIN, vector
 
 from operators.ports import Filters, IndexedAttributes
 
@@ -170,6 +170,27 @@ class VectorStoreContract:
         left = {key: a.brand async for key, a in store.scan()}
         assert left == {f"zari:{n}": f"brand-{n}" for n in range(60) if n % 3}
         assert await store.count() == 40
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            vector(1)[:-1],
+            np.zeros(DIMENSION, np.float32),
+            2 * vector(1),
+            np.full(DIMENSION, np.nan, np.float32),
+        ],
+        ids=["shape", "zero", "norm", "nan"],
+    )
+    async def test_a_vector_that_breaks_the_contract_fails_alone(self, store, bad):
+        results = await asyncio.gather(
+            store.upsert("zari:1", vector(1), PLAIN),
+            store.upsert("zari:2", bad, PLAIN),
+            store.upsert("zari:3", vector(3), PLAIN),
+            return_exceptions=True,
+        )
+        assert results[0] is results[2] is None
+        assert isinstance(results[1], ValueError)
+        assert await store.count() == 2
 
     async def test_scan_gives_every_key_once(self, store):
         count = 1_100  # more than any page of a scan

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import apsw
 import numpy as np
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
+from operators.stores.index_writes import Delete, Patch, Upsert, Write, checked
 from operators.stores.sqlite_rows import ATTRIBUTE_COLUMNS, from_row, to_condition, to_row
 from operators.stores.sqlite_schema import connect, ensure_collection, explained
 from operators.streaming.batcher import MicroBatcher
@@ -25,8 +25,6 @@ exact search is arithmetic on every row that passes the filters: more would only
 
 SCAN_PAGE = 1_000
 """Rows of one read of a scan. Short reads let the write-ahead log be folded into the file."""
-
-NORM_TOLERANCE = 1e-3
 
 _NAMES = ", ".join(ATTRIBUTE_COLUMNS)
 _MARKS = ", ".join("?" * len(ATTRIBUTE_COLUMNS))
@@ -54,27 +52,6 @@ SEARCH = (
 GET = f"SELECT vector, {_NAMES} FROM products JOIN vectors USING(id) WHERE key = ?"
 COUNT = "SELECT count(*) FROM products"
 SCAN = f"SELECT id, key, {_NAMES} FROM products WHERE id > ? ORDER BY id LIMIT {SCAN_PAGE}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Upsert:
-    key: str
-    vector: Vector
-    attributes: IndexedAttributes
-
-
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    key: str
-    attributes: IndexedAttributes
-
-
-@dataclass(frozen=True, slots=True)
-class _Delete:
-    key: str
-
-
-_Write: TypeAlias = _Upsert | _Patch | _Delete
 
 
 class SqliteIndex:
@@ -105,7 +82,7 @@ class SqliteIndex:
             self._idle_readers.put(reader)
         self._write_thread = ThreadPoolExecutor(1, "index-write")
         self._read_threads = ThreadPoolExecutor(len(connections) - 1, "index-read")
-        self._batcher = MicroBatcher[_Write, bool](
+        self._batcher = MicroBatcher[Write, bool](
             self._write_all,
             max_size=writes.max_size,
             max_wait_ms=writes.max_wait_ms,
@@ -153,17 +130,17 @@ class SqliteIndex:
         return self._generation
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
-        await self._batcher.submit(_Upsert(key, self._checked(vector), attributes))
+        await self._batcher.submit(Upsert(key, checked(vector, self._dimension), attributes))
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
-        return await self._batcher.submit(_Patch(key, attributes))
+        return await self._batcher.submit(Patch(key, attributes))
 
     async def delete(self, key: str) -> None:
-        await self._batcher.submit(_Delete(key))
+        await self._batcher.submit(Delete(key))
 
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
         condition, parameters = to_condition(filters)
-        query = self._checked(vector).tobytes()
+        query = checked(vector, self._dimension).tobytes()
         rows = await self._read(SEARCH.format(condition=condition), (query, *parameters, limit))
         return [
             Candidate(
@@ -204,15 +181,6 @@ class SqliteIndex:
         for connection in self._connections:
             connection.close()
 
-    def _checked(self, vector: Vector) -> Vector:
-        """``vector`` as it is stored; ValueError when it breaks the port's contract."""
-        if vector.shape != (self._dimension,):
-            raise ValueError(f"a vector of shape {vector.shape} in an index of {self._dimension}")
-        norm = float(np.linalg.norm(vector))
-        if not abs(norm - 1.0) <= NORM_TOLERANCE:  # also catches nan
-            raise ValueError(f"a vector of norm {norm}; vectors have norm 1")
-        return vector.astype("<f4", copy=False)
-
     async def _read(
         self, sql: str, parameters: tuple[str | int | bytes | None, ...]
     ) -> list[tuple[Any, ...]]:
@@ -226,7 +194,7 @@ class SqliteIndex:
 
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, run)
 
-    async def _write_all(self, writes: Sequence[_Write]) -> list[bool | Exception]:
+    async def _write_all(self, writes: Sequence[Write]) -> list[bool | Exception]:
         """Apply ``writes`` in one transaction; when it returns, they are committed."""
 
         def run() -> list[bool | Exception]:
@@ -237,13 +205,13 @@ class SqliteIndex:
 
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, run)
 
-    def _apply(self, write: _Write) -> bool:
+    def _apply(self, write: Write) -> bool:
         """Whether a row was written; False for a patch or delete of a key that is not there."""
-        if isinstance(write, _Upsert):
+        if isinstance(write, Upsert):
             row = (write.key, *to_row(write.attributes))
             product_id = next(self._writer.execute(PUT_PRODUCT, row))[0]
             self._writer.execute(PUT_VECTOR, (product_id, write.vector.tobytes()))
-        elif isinstance(write, _Patch):
+        elif isinstance(write, Patch):
             self._writer.execute(PATCH_PRODUCT, (*to_row(write.attributes), write.key))
         else:
             self._writer.execute(DELETE_PRODUCT, (write.key,))

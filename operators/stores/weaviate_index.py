@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeAlias
 
@@ -15,6 +14,7 @@ from weaviate.classes.query import Filter
 from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
+from operators.stores.index_writes import Delete, Patch, Upsert, Write, checked
 from operators.stores.weaviate_aliases import ensure_index
 from operators.stores.weaviate_connection import WeaviateConnection, explained_refusal
 from operators.stores.weaviate_objects import from_properties, to_filter, to_properties
@@ -32,31 +32,10 @@ MOST_TIES = 512
 """A search sees that many objects more than it was asked for when they are equally near, so as to
 order them by key; a shop rarely has more items of one picture."""
 
-NORM_TOLERANCE = 1e-3
-
 VECTOR = "default"
 """What Weaviate calls a collection's only vector."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Upsert:
-    key: str
-    vector: Vector
-    attributes: IndexedAttributes
-
-
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    key: str
-    attributes: IndexedAttributes
-
-
-@dataclass(frozen=True, slots=True)
-class _Delete:
-    key: str
-
-
-_Write: TypeAlias = _Upsert | _Patch | _Delete
 _Result: TypeAlias = bool | Exception
 
 
@@ -82,7 +61,7 @@ class WeaviateIndex:
         self._collection = collection
         self._settings = settings
         self._searches = asyncio.Semaphore(settings.searches)
-        self._batcher = MicroBatcher[_Write, bool](
+        self._batcher = MicroBatcher[Write, bool](
             self._write_all,
             max_size=settings.writes.max_size,
             max_wait_ms=settings.writes.max_wait_ms,
@@ -129,16 +108,18 @@ class WeaviateIndex:
         return frozenset(self._collection.succeeds)
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
-        await self._batcher.submit(_Upsert(key, self._checked(vector), attributes))
+        await self._batcher.submit(
+            Upsert(key, checked(vector, self._collection.dimension), attributes)
+        )
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
-        return await self._batcher.submit(_Patch(key, attributes))
+        return await self._batcher.submit(Patch(key, attributes))
 
     async def delete(self, key: str) -> None:
-        await self._batcher.submit(_Delete(key))
+        await self._batcher.submit(Delete(key))
 
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
-        query, conditions = self._checked(vector).tolist(), to_filter(filters)
+        query, conditions = checked(vector, self._collection.dimension).tolist(), to_filter(filters)
 
         async def ordered(asked: int) -> list[Candidate]:
             found = await self._read(lambda: nearest(self._objects.query, query, conditions, asked))
@@ -182,23 +163,13 @@ class WeaviateIndex:
         await self._batcher.close()
         await self._connection.close()
 
-    def _checked(self, vector: Vector) -> Vector:
-        """``vector`` as it is stored; ValueError when it breaks the port's contract."""
-        dimension = self._collection.dimension
-        if vector.shape != (dimension,):
-            raise ValueError(f"a vector of shape {vector.shape} in an index of {dimension}")
-        norm = float(np.linalg.norm(vector))
-        if not abs(norm - 1.0) <= NORM_TOLERANCE:  # also catches nan
-            raise ValueError(f"a vector of norm {norm}; vectors have norm 1")
-        return vector.astype(np.float32, copy=False)
-
     async def _read(self, request: Callable[[], Any]) -> Any:
         return await self._connection.call(self._settings.read_seconds, request)
 
     async def _write(self, request: Callable[[], Any]) -> Any:
         return await self._connection.call(self._settings.write_seconds, request)
 
-    async def _write_all(self, writes: Sequence[_Write]) -> list[_Result]:
+    async def _write_all(self, writes: Sequence[Write]) -> list[_Result]:
         """Apply ``writes``; when it returns, those without an error are acknowledged."""
         results: list[_Result] = [True] * len(writes)
         for turn in _turns([write.key for write in writes]):
@@ -207,17 +178,17 @@ class WeaviateIndex:
                 results[position] = result
         return results
 
-    async def _apply(self, writes: Sequence[_Write]) -> list[_Result]:
+    async def _apply(self, writes: Sequence[Write]) -> list[_Result]:
         """Apply ``writes`` of different keys: read what is patched, put, delete."""
         results: dict[str, _Result] = {}
         try:
-            patched = [write.key for write in writes if isinstance(write, _Patch)]
+            patched = [write.key for write in writes if isinstance(write, Patch)]
             vectors = await self._vectors(patched) if patched else {}
             put: list[tuple[str, Vector, IndexedAttributes]] = []
             for write in writes:
-                if isinstance(write, _Upsert):
+                if isinstance(write, Upsert):
                     put.append((write.key, write.vector, write.attributes))
-                elif isinstance(write, _Patch):
+                elif isinstance(write, Patch):
                     if write.key in vectors:
                         put.append((write.key, vectors[write.key], write.attributes))
                     else:
@@ -226,9 +197,9 @@ class WeaviateIndex:
                 results.update(await self._put(put))
         except LookSyncError as error:
             for write in writes:
-                if not isinstance(write, _Delete):
+                if not isinstance(write, Delete):
                     results.setdefault(write.key, error)
-        deleted = [write.key for write in writes if isinstance(write, _Delete)]
+        deleted = [write.key for write in writes if isinstance(write, Delete)]
         if deleted:
             try:
                 await self._remove(deleted)

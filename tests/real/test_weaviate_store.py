@@ -84,29 +84,6 @@ async def test_an_alias_on_a_strangers_collection_is_refused(open_store, server,
         await open_store()
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        vector(1)[:-1],
-        np.zeros(DIMENSION, np.float32),
-        2 * vector(1),
-        np.full(DIMENSION, np.nan, np.float32),
-    ],
-    ids=["shape", "zero", "norm", "nan"],
-)
-async def test_a_vector_that_breaks_the_contract_fails_alone(open_store, bad):
-    index = await open_store()
-    results = await asyncio.gather(
-        index.upsert("zari:1", vector(1), PLAIN),
-        index.upsert("zari:2", bad, PLAIN),
-        index.upsert("zari:3", vector(3), PLAIN),
-        return_exceptions=True,
-    )
-    assert results[0] is results[2] is None
-    assert isinstance(results[1], ValueError)
-    assert await index.count() == 2
-
-
 async def test_a_text_that_cannot_be_stored_fails_alone(open_store):
     index = await open_store()
     results = await asyncio.gather(

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import apsw
-import numpy as np
 import pytest
 from indexed_products import ALL, DIMENSION, FINGERPRINT, PLAIN, vector
 from vector_store_contract import VectorStoreContract
@@ -64,29 +63,6 @@ async def test_an_index_made_anew_has_another_generation(open_store, path):
     second = await open_store()
     assert first.generation != second.generation
     assert second.generation.startswith(FINGERPRINT)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        vector(1)[:-1],
-        np.zeros(DIMENSION, np.float32),
-        2 * vector(1),
-        np.full(DIMENSION, np.nan, np.float32),
-    ],
-    ids=["shape", "zero", "norm", "nan"],
-)
-async def test_a_vector_that_breaks_the_contract_fails_alone(open_store, bad):
-    index = await open_store()
-    results = await asyncio.gather(
-        index.upsert("zari:1", vector(1), PLAIN),
-        index.upsert("zari:2", bad, PLAIN),
-        index.upsert("zari:3", vector(3), PLAIN),
-        return_exceptions=True,
-    )
-    assert results[0] is results[2] is None
-    assert isinstance(results[1], ValueError)
-    assert await index.count() == 2
 
 
 async def test_concurrent_writes_share_transactions(open_store):
