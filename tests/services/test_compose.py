@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
+
+import yaml
 
 from services.local.kafka import POM
 from services.local.parts import ROOT
@@ -28,10 +31,21 @@ def test_the_same_versions_as_without_docker() -> None:
     assert kafka is not None
     assert IMAGES["apache/kafka"] == kafka[1]
     assert IMAGES["semitechnologies/weaviate"] == VERSION
-    assert IMAGES["vllm/vllm-openai-cpu"] == vllm
+    assert IMAGES["vllm/vllm-openai-cpu"] == IMAGES["vllm/vllm-openai"] == vllm
 
 
 def test_every_image_is_pinned_by_its_whole_version() -> None:
-    assert len(IMAGES) == 4
+    assert len(IMAGES) == 5
     for image, tag in IMAGES.items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", tag), image
+
+
+def test_a_gpu_serves_what_docs_models_says() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    documented = re.search(r"\$ vllm serve (.*?)\n```", page, re.DOTALL)
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+
+    command = compose["services"]["vllm-gpu"]["command"]
+
+    assert documented is not None
+    assert command == ["--model", *shlex.split(documented[1].replace("\\\n", " "))]
