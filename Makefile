@@ -52,7 +52,7 @@ services-setup: $(STAMP)  ## Fetch and build them, without starting them
 
 test-services: $(STAMP)  ## Tests against real servers, which are started and stopped
 	-$(RUN) -m services.local setup
-	$(RUN) -m pytest -n 2 --dist loadfile -m services tests/real
+	$(RUN) -m pytest -n 2 --dist worksteal -m services tests/real
 
 KUSTOMIZE := .tools/bin/kustomize
 

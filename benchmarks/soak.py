@@ -8,6 +8,7 @@ line through the second half of the run, over its whole length, is held against 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tempfile
 import threading
@@ -17,11 +18,19 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.freshness import LOOKS_A_SECOND, NEW_EVERY, PACKETS_A_SECOND, answered, feed
+from benchmarks.freshness import (
+    LOOKS_A_SECOND,
+    NEW_EVERY,
+    PACKETS_A_SECOND,
+    answered,
+    feed,
+    searchable,
+)
 from benchmarks.steady_system import steady_system
 
 SAMPLE_SECONDS = 10.0
 FLOWS = ("catalog flow", "looks flow")
+LOOKS, PRODUCTS = "looks, from sending to event", "new products, from sending to searchable"
 GROWTH_MIB = 64.0
 """Of a flow's memory in the second half: allocators and caches settle, leaks go on."""
 GROWTH_FILES = 8
@@ -57,28 +66,37 @@ def growth(values: list[float] | list[int]) -> float:
     return float(slope * (len(half) - 1))
 
 
-def soak(minutes: float) -> tuple[Samples, list[float]]:
+def soak(minutes: float) -> tuple[Samples, dict[str, list[float]]]:
+    """The samples, and the latencies in seconds in the order of time, by what they are of."""
     samples, sent, done = Samples(), dict[str, float](), threading.Event()
-    latencies: list[float] = []
+    found: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         steady_system(Path(folder), seed=81, products=2000, looks=60, model=False) as system,
     ):
-        reader = threading.Thread(target=lambda: latencies.extend(answered(system, sent, done)))
+        readers = [
+            threading.Thread(target=lambda: found.update({LOOKS: answered(system, sent, done)})),
+            threading.Thread(
+                target=lambda: found.update({PRODUCTS: asyncio.run(searchable(system, sent, done))})
+            ),
+        ]
         feeder = threading.Thread(target=feed, args=(system, minutes * 60, sent))
-        for thread in (reader, feeder):
+        for thread in (*readers, feeder):
             thread.start()
         while feeder.is_alive():
             samples.take(system.pids)
             feeder.join(SAMPLE_SECONDS)
         done.set()
-        reader.join(300)
-        if reader.is_alive():
-            raise SystemExit("some looks have no event")
-    return samples, latencies
+        for reader in readers:
+            reader.join(300)
+        if len(found) < len(readers):
+            raise SystemExit("some looks have no event, or some products are not in the index")
+    return samples, found
 
 
-def report(minutes: float, samples: Samples, latencies: list[float]) -> tuple[str, list[str]]:
+def report(
+    minutes: float, samples: Samples, found: dict[str, list[float]]
+) -> tuple[str, list[str]]:
     """The page, and what grew beyond its bound."""
     grown = []
     lines = [
@@ -104,14 +122,15 @@ def report(minutes: float, samples: Samples, latencies: list[float]) -> tuple[st
             grown.append(f"memory of the {name}: {growth(memory):+.0f} MiB")
         if name in FLOWS and growth(files) > GROWTH_FILES:
             grown.append(f"open files of the {name}: {growth(files):+.0f}")
-    quarters = np.array_split(np.asarray(latencies), 4)
-    lines += ["", "| quarter of the run | looks | p50, s | p95, s |", "|---|---|---|---|"]
-    for number, quarter in enumerate(quarters, 1):
-        p50, p95 = np.percentile(quarter, [50, 95])
-        lines.append(f"| {number} | {len(quarter)} | {p50:.2f} | {p95:.2f} |")
-    second, last = float(np.median(quarters[1])), float(np.median(quarters[3]))
-    if last > second * (1 + GROWTH_LATENCY):
-        grown.append(f"latency of looks: {second:.2f} to {last:.2f} s")
+    lines += ["", "| | quarter of the run | how many | p50, s | p95, s |", "|---|---|---|---|---|"]
+    for what, latencies in sorted(found.items()):
+        quarters = np.array_split(np.asarray(latencies), 4)
+        for number, quarter in enumerate(quarters, 1):
+            p50, p95 = np.percentile(quarter, [50, 95])
+            lines.append(f"| {what} | {number} | {len(quarter)} | {p50:.2f} | {p95:.2f} |")
+        second, last = float(np.median(quarters[1])), float(np.median(quarters[3]))
+        if last > second * (1 + GROWTH_LATENCY):
+            grown.append(f"latency of {what}: {second:.2f} to {last:.2f} s")
     verdict = "Nothing grew beyond its bound" if not grown else "Grew: " + "; ".join(grown)
     bounds = (
         f"{GROWTH_MIB:g} MiB and {GROWTH_FILES} files a flow in the second half; the median "
@@ -122,8 +141,7 @@ def report(minutes: float, samples: Samples, latencies: list[float]) -> tuple[st
 
 
 def main(minutes: float = 20.0, path: str = "docs/soak.md") -> int:
-    samples, latencies = soak(minutes)
-    text, grown = report(minutes, samples, latencies)
+    text, grown = report(minutes, *soak(minutes))
     Path(path).write_text(text, encoding="utf-8")
     print(text)
     return 1 if grown else 0

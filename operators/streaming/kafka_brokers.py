@@ -129,22 +129,28 @@ class Brokers:
         """
         until = time.monotonic() + self.settings.timeout_seconds
         while True:
+            again = time.monotonic() < until
             try:
-                with self.asked():
+                with self.asked(again=again):
                     return question()
             except Unavailable as error:
-                if not _passes(error.__cause__) or time.monotonic() > until:
+                if not (again and _passes(error.__cause__)):
                     raise
                 time.sleep(0.2)
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
-        """Around a question that must be answered: Misconfigured or Unavailable when it is not."""
+    def asked(self, *, again: bool = False) -> Iterator[None]:
+        """Around a question that must be answered: Misconfigured or Unavailable when it is not.
+
+        ``again``: it is asked again where that can help, so that a broker's "not now" (no leader
+        yet, an old epoch, a group that is being loaded) is an answer, and no outage.
+        """
         try:
             yield
         except KafkaException as raised:
             explained = self.explained(self._problem or raised.args[0])
-            if isinstance(explained, Unavailable):
+            not_now = again and _passes(raised) and raised.args[0].code() > 0  # below: our client's
+            if isinstance(explained, Unavailable) and not not_now:
                 self.silent(raised.args[0])
             raise explained from raised
         except TimeoutError as raised:  # of the admin client's futures

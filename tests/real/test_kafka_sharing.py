@@ -90,7 +90,9 @@ def test_two_processes_three_and_two_again(flows: KafkaFlows) -> None:
 
 def test_after_a_kill_the_old_processes_are_wanted_back(flows: KafkaFlows) -> None:
     feed(flows, range(1200))
-    first, second = start_all(flows, 2)
+    first = flows.start("catalog", flows.settings(2, 0))
+    wait_until(lambda: Effects(flows.base).calls() > 50, [first])
+    second = flows.start("catalog", flows.settings(2, 1))
     wait_until(lambda: Effects(flows.base).calls() > 100, [first, second])
     first.kill()
     stop([second])

@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]
 AWAY_SECONDS = 30.0
 RECOVERED_SECONDS = 120.0
 """Until the flow says that it is ready again; on an idle machine a few seconds."""
+SETTLED_SECONDS = 10.0
 GROWTH_MIB = 300.0
 
 
@@ -161,11 +162,21 @@ def one_outage(
     until(lambda: takes(trickle), RECOVERED_SECONDS, "the broker takes records")
     for flow in told:
         until(
-            lambda flow=flow: deployment.answers(flow, "readyz"),
+            lambda flow=flow: stays_ready(deployment, flow),
             RECOVERED_SECONDS,
             f"{flow} ready again after {server.name} was {what}: {away(deployment, flow)}",
         )
     return told
+
+
+def stays_ready(deployment: Deployment, flow: str) -> bool:
+    """For a while: a server that comes back may hang up on a client once more."""
+    end = time.monotonic() + SETTLED_SECONDS
+    while time.monotonic() < end:
+        if not deployment.answers(flow, "readyz"):
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def takes(trickle: Trickle) -> bool:
