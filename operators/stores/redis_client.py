@@ -137,6 +137,8 @@ def explain(error: RedisError | OSError) -> LookSyncError:
         return Unavailable(
             f"redis is a replica ({error}); name the primary in redis.url", reason="redis-replica"
         )
+    if isinstance(error, RedisConnectionError):
+        return Unavailable(f"redis: {error} Start it, or set redis.url", reason="redis")
     return Unavailable(f"redis: {error}", reason="redis")
 
 

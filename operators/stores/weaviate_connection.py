@@ -93,8 +93,13 @@ class WeaviateConnection:
         connection = cls(client, settings.url)
         try:
             await connection.call(settings.read_seconds, client.connect)
-        except BaseException:
+        except BaseException as error:
             await client.close()
+            if isinstance(error, Unavailable):
+                what = str(error).rstrip(". ")
+                raise Unavailable(
+                    f"{what}; start it, or set index.url", reason=error.reason
+                ) from error
             raise
         return connection
 
