@@ -72,8 +72,8 @@ def answered(system: SteadySystem, sent: dict[str, float], done: threading.Event
     latencies: list[float] = []
     while not done.is_set() or len(latencies) < sum(key.startswith("steady-") for key in sent):
         message = consumer.poll(0.05)
-        if message is not None and message.error() is None:
-            latencies.append(time.time() - sent[message.key().decode()])
+        if message is not None and message.error() is None and (key := message.key()):
+            latencies.append(time.time() - sent[key.decode()])
     consumer.close()
     return latencies
 

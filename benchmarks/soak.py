@@ -12,6 +12,8 @@ import asyncio
 import sys
 import tempfile
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,18 +77,25 @@ def soak(minutes: float) -> tuple[Samples, dict[str, list[float]]]:
         steady_system(Path(folder), seed=81, products=2000, looks=60, model=False) as system,
     ):
         readers = [
-            threading.Thread(target=lambda: found.update({LOOKS: answered(system, sent, done)})),
             threading.Thread(
-                target=lambda: found.update({PRODUCTS: asyncio.run(searchable(system, sent, done))})
+                target=lambda: found.update({LOOKS: answered(system, sent, done)}), daemon=True
+            ),
+            threading.Thread(
+                target=lambda: found.update(
+                    {PRODUCTS: asyncio.run(searchable(system, sent, done))}
+                ),
+                daemon=True,
             ),
         ]
-        feeder = threading.Thread(target=feed, args=(system, minutes * 60, sent))
-        for thread in (*readers, feeder):
-            thread.start()
-        while feeder.is_alive():
-            samples.take(system.pids)
-            feeder.join(SAMPLE_SECONDS)
-        done.set()
+        for reader in readers:
+            reader.start()
+        with ThreadPoolExecutor(1) as threads:
+            feeder = threads.submit(feed, system, minutes * 60, sent)
+            while not feeder.done():
+                samples.take(system.pids)
+                time.sleep(SAMPLE_SECONDS)
+            done.set()
+            feeder.result()
         for reader in readers:
             reader.join(300)
         if len(found) < len(readers):

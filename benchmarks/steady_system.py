@@ -84,7 +84,12 @@ def steady_system(
 def packets(world: World, *, new_every: int) -> Iterator[Record]:
     """Endless: the vendors' items said again with a version of now, every ``new_every``-th one as a
     product that was not there before."""
-    told = [json.loads(r.value) for r in world.packet_records() if r.value.startswith(b"{")]
+    fates = (packet.fate for packet in world.truth().packets)
+    told = [
+        json.loads(record.value)
+        for record, fate in zip(world.packet_records(), fates, strict=True)
+        if fate != "dead"
+    ]
     # kisetsu's and zari's payloads do not name the product, so they can be another one's.
     whole = [p for p in told if p.get("kind") == "upsert" and p["vendor"] != "northfold"]
     for number, packet in enumerate(cycle(whole)):
