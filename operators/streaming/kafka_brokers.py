@@ -40,6 +40,9 @@ _REFUSED = frozenset(
 )
 """Errors that only another setting, or another right, takes away."""
 
+OLD_EPOCH = (KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
+"""A partition has been given a leader anew since the client heard of it, as after a restart."""
+
 
 class Brokers:
     """The Kafka cluster that the settings name; makes its clients. Threads may share it."""
@@ -222,8 +225,8 @@ def _passes(error: BaseException | None) -> bool:
     """Whether the same question may have an answer in a moment."""
     if not isinstance(error, KafkaException):
         return False
-    # _NOENT: no leader, as while a broker comes back.
-    return bool(error.args[0].retriable() or error.args[0].code() == KafkaError._NOENT)
+    passing = {KafkaError._NOENT, *OLD_EPOCH}  # _NOENT: no leader, as while a broker comes back
+    return bool(error.args[0].retriable() or error.args[0].code() in passing)
 
 
 def _there(setting: str, file: Path | None) -> str | None:

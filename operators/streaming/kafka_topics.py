@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from operators.streaming.kafka_brokers import Brokers
+from operators.streaming.kafka_brokers import OLD_EPOCH, Brokers
 from operators.streaming.kafka_records import from_message, header_bytes, key_bytes
 from schemas.errors import Misconfigured, Unavailable
 from schemas.records import Position, Record
@@ -135,6 +135,12 @@ class KafkaTopic:
 
         def asked() -> dict[int, int]:
             answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
-            return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
+            try:
+                return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
+            except KafkaException as error:
+                if error.args[0].code() in OLD_EPOCH:
+                    # The client would go on asking with the leaders that it knows for minutes.
+                    admin.list_topics(self.name, timeout=timeout)
+                raise
 
         return self.brokers.ask(asked)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
+from conftest import own_kafka
 from kafka_flows import KafkaFlows, packet
 from real_servers import RealKafka
 from rich.console import Console
@@ -89,3 +90,18 @@ def test_a_replay_that_dies_in_the_middle_is_done_once(
     assert kafka_replay.replay(letters, updates) == 0
     again = [r.headers["replay-of"] for r in flows.read("updates") if "replay-of" in r.headers]
     assert len(again) == len(set(again)) == 5
+
+
+def test_the_ends_of_a_topic_are_told_right_after_a_restart(tmp_path: Path) -> None:
+    with own_kafka(tmp_path / "kafka") as broker:
+        flows = KafkaFlows(broker.brokers, tmp_path)
+        flows.create()
+        updates = flows.topic("updates")
+        updates.append([packet("p", 1)])
+        before = updates.end_offsets()
+
+        broker.ours.kill()
+        broker.ours.start()
+
+        assert updates.end_offsets() == before
+        assert not updates.brokers.down

@@ -15,7 +15,7 @@ def brokers(timeout_seconds: float) -> Brokers:
 
 
 def not_now() -> KafkaException:
-    return KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH, "old epoch", retriable=True))
+    return KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH, "old epoch"))
 
 
 def test_a_broker_that_says_not_now_is_asked_again_and_is_not_away() -> None:
