@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -63,8 +64,22 @@ def start(name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]
     return Child(name, process, log)
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 where nobody listens now."""
+def free_port(width: int = 1) -> int:
+    """The first of ``width`` neighbouring ports of 127.0.0.1 where nobody listens now.
+
+    Below the ports that systems give to outgoing connections (Linux: from 32,768), so that none of
+    those takes it before somebody listens there.
+    """
+    while True:
+        first = random.randrange(15_000, 32_000)
+        if all(map(_is_free, range(first, first + width))):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
