@@ -15,7 +15,7 @@ def kept_ports(folder: Path, names: tuple[str, ...]) -> dict[str, int]:
         noted: dict[str, int] = json.loads(note.read_bytes())
         return noted
     ports: dict[str, int] = {}
-    while len({port // 2 for port in ports.values()}) < len(names):
+    while len({taken for port in ports.values() for taken in (port, port + 1)}) < 2 * len(names):
         ports = {name: free_port(width=2) for name in names}
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(ports))
