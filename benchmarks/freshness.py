@@ -20,6 +20,7 @@ import numpy as np
 from confluent_kafka import Consumer
 
 from benchmarks.steady_system import SteadySystem, looks, packets, steady_system
+from operators.streaming.kafka_brokers import Brokers
 from schemas.records import Record
 
 PACKETS_A_SECOND = 20
@@ -28,23 +29,27 @@ LOOKS_A_SECOND = 0.5
 ASK_EVERY = 0.02
 
 
-def feed(system: SteadySystem, seconds: float, sent: dict[str, float]) -> None:
-    """Both topics at their rates; notes when each record was sent, by its key."""
-    topics = {
-        name: system.deployment.topic(name) for name in ("catalog.updates", "looks.generated")
-    }
+def feed(system: SteadySystem, seconds: float, sent: dict[str, float]) -> dict[str, int]:
+    """Both topics at their rates; notes when each record was sent, by its key. Per topic, how many
+    records it was in all."""
+    producer = Brokers(system.deployment.settings.topics).producer()
     new, asked = packets(system.world, new_every=NEW_EVERY), looks(system.world)
-    started, ticks = time.monotonic(), 0
+    started, counts = time.monotonic(), {"catalog.updates": 0, "looks.generated": 0}
     look_every = round(PACKETS_A_SECOND / LOOKS_A_SECOND)
     while time.monotonic() - started < seconds:
+        ticks = counts["catalog.updates"]
         batch: list[tuple[str, Record]] = [("catalog.updates", next(new))]
         if ticks % look_every == 0:
             batch.append(("looks.generated", next(asked)))
         for topic, record in batch:
             sent[record.key] = time.time()
-            topics[topic].append([record])
-        ticks += 1
-        time.sleep(max(0.0, started + ticks / PACKETS_A_SECOND - time.monotonic()))
+            producer.produce(topic, record.value, record.key)
+            counts[topic] += 1
+        producer.poll(0)
+        time.sleep(max(0.0, started + (ticks + 1) / PACKETS_A_SECOND - time.monotonic()))
+    if producer.flush(30):
+        raise SystemExit("Kafka did not take every record")
+    return counts
 
 
 async def searchable(

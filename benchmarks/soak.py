@@ -21,9 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.freshness import (
-    LOOKS_A_SECOND,
     NEW_EVERY,
-    PACKETS_A_SECOND,
     answered,
     feed,
     searchable,
@@ -68,8 +66,9 @@ def growth(values: list[float] | list[int]) -> float:
     return float(slope * (len(half) - 1))
 
 
-def soak(minutes: float) -> tuple[Samples, dict[str, list[float]]]:
-    """The samples, and the latencies in seconds in the order of time, by what they are of."""
+def soak(minutes: float) -> tuple[dict[str, int], Samples, dict[str, list[float]]]:
+    """Records sent by topic, the samples, and the latencies in seconds in the order of time, by
+    what they are of."""
     samples, sent, done = Samples(), dict[str, float](), threading.Event()
     found: dict[str, list[float]] = {}
     with (
@@ -95,16 +94,16 @@ def soak(minutes: float) -> tuple[Samples, dict[str, list[float]]]:
                 samples.take(system.pids)
                 time.sleep(SAMPLE_SECONDS)
             done.set()
-            feeder.result()
+            counts = feeder.result()
         for reader in readers:
             reader.join(300)
         if len(found) < len(readers):
             raise SystemExit("some looks have no event, or some products are not in the index")
-    return samples, found
+    return counts, samples, found
 
 
 def report(
-    minutes: float, samples: Samples, found: dict[str, list[float]]
+    minutes: float, counts: dict[str, int], samples: Samples, found: dict[str, list[float]]
 ) -> tuple[str, list[str]]:
     """The page, and what grew beyond its bound."""
     grown = []
@@ -112,9 +111,9 @@ def report(
         "# Soak",
         "",
         f"`make soak`, {datetime.now(UTC):%Y-%m-%d}: {minutes:g} minutes on two shared CPU cores, "
-        f"real Kafka, Weaviate and Redis; {PACKETS_A_SECOND} packets a second (every "
-        f"{NEW_EVERY}th a new product) and {LOOKS_A_SECOND:g} looks a second, described by the "
-        "tagger.",
+        f"real Kafka, Weaviate and Redis; {counts['catalog.updates'] / minutes / 60:.1f} packets a "
+        f"second (every {NEW_EVERY}th a new product) and "
+        f"{counts['looks.generated'] / minutes / 60:.2f} looks a second, described by the tagger.",
         "",
         "| process | memory at the start / half / end, MiB | growth in the second half | open "
         "files start / half / end | threads start / end |",
