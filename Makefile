@@ -42,16 +42,16 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	.venv/bin/lint-imports --no-cache
 
 services: $(STAMP)  ## Real Kafka, Weaviate, Redis, vLLM on 127.0.0.1; data in var/services/
-	$(RUN) -m services.local up
+	$(RUN) -m devservers up
 
 services-down: $(STAMP)  ## Stop what `make services` started
-	$(RUN) -m services.local down
+	$(RUN) -m devservers down
 
 services-setup: $(STAMP)  ## Fetch and build them, without starting them
-	$(RUN) -m services.local setup
+	$(RUN) -m devservers setup
 
 test-services: $(STAMP)  ## Tests against real servers, which are started and stopped
-	-$(RUN) -m services.local setup
+	-$(RUN) -m devservers setup
 	$(RUN) -m pytest -n 2 --dist worksteal -m services tests/real
 
 KUSTOMIZE := .tools/bin/kustomize

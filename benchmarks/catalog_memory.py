@@ -24,13 +24,13 @@ from PIL.Image import Image
 
 from benchmarks.drawn_world import drawn_world
 from dataflows.catalog import NAME, build
-from dataflows.clients import embedded_services
 from dataflows.execution import execute
-from dataflows.parts import open_catalog_parts
 from dataflows.runtime import FlowRuntime
+from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.parts import open_catalog_parts
 from operators.catalog.apply import apply_packet
 from operators.ports import ImageTextEncoder, Vector
-from operators.stores.redis_client import open_redis
+from operators.stores.redis.client import open_redis
 from schemas.settings import Settings
 
 PICTURED = 300

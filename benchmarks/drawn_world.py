@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operators.streaming.file_topics import FileTopic
+from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.records import Record
 from schemas.settings import Settings, load_settings

@@ -20,7 +20,7 @@ import numpy as np
 from confluent_kafka import Consumer
 
 from benchmarks.steady_system import SteadySystem, looks, packets, steady_system
-from operators.streaming.kafka_brokers import Brokers
+from operators.streaming.kafka.brokers import Brokers
 from schemas.records import Record
 
 PACKETS_A_SECOND = 20

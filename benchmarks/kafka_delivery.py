@@ -32,13 +32,13 @@ from dataflows import steps, topics
 from dataflows.execution import execute
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, write_records
-from operators.streaming.kafka_brokers import Brokers
-from operators.streaming.kafka_records import header_bytes, key_bytes
-from operators.streaming.kafka_topics import KafkaTopic
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.kafka.brokers import Brokers
+from operators.streaming.kafka.records import header_bytes, key_bytes
+from operators.streaming.kafka.topic import KafkaTopic
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
-from services.topics import create
+from services.cli.topics import create
 
 PAYLOAD = b'{"title": "' + b"linen shirt " * 30 + b'"}'
 """About the size of a vendor's packet."""

@@ -18,9 +18,9 @@ from statistics import median
 from typing import ParamSpec, TypeVar
 
 from benchmarks.drawn_world import drawn_world
-from dataflows.clients import embedded_services
-from dataflows.parts import open_look_parts
 from dataflows.run import run_flow
+from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.parts import open_look_parts
 from operators.budget import Budget
 from operators.matching.match import match_look
 from schemas.looks import Look, LookMatches

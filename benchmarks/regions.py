@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from evaluation.calibrate import PATCH_SCALE, draw_looks, fit_layers
 from operators.matching.calibration import Calibration
-from operators.matching.segment import PatchSegmenter
+from operators.matching.patch_segmenter import PatchSegmenter
 from operators.models.load_encoder import load_encoder
 from operators.ports import ImageTextEncoder, Located, Vector
+from sandbox.training.calibrate import PATCH_SCALE, draw_looks, fit_layers
 from sandbox.world import DEPARTMENTS, Box, DrawnLook
 from schemas.attributes import Department
 from schemas.looks import Region

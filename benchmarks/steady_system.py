@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+from devservers.deployment import FLOWS, Deployment, deploy
+from devservers.kafka import kafka_server, provision_kafka
+from devservers.redis import provision_redis, redis_server
+from devservers.registry import HOME, WEIGHTS
+from devservers.vllm import MODEL, provision_vllm, vllm_server
+from devservers.weaviate import provision_weaviate, weaviate_server
 from sandbox.life import World, draw_world
 from schemas.records import Record
-from services.local.deployment import FLOWS, Deployment, deploy
-from services.local.kafka import kafka_server, provision_kafka
-from services.local.parts import HOME, WEIGHTS
-from services.local.redis import provision_redis, redis_server
-from services.local.vllm import MODEL, provision_vllm, vllm_server
-from services.local.weaviate import provision_weaviate, weaviate_server
 from services.processes import Child, free_port
 
 READY_SECONDS = 300.0

@@ -28,13 +28,13 @@ from bytewax.testing import TestingSink, run_main
 from dataflows.execution import execute
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, write_records
-from operators.streaming.file_sink import FileTopicSink
-from operators.streaming.file_source import BATCH
-from operators.streaming.file_topics import FileTopic, PartitionReader
-from operators.streaming.gate import Gate
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
-from operators.streaming.lane import LaneRuntime, lane
-from operators.streaming.loop_thread import LoopThread
+from operators.streaming.engine.gate import Gate
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.lane import LaneRuntime, lane
+from operators.streaming.engine.loop_thread import LoopThread
+from operators.streaming.files.sink import FileTopicSink
+from operators.streaming.files.source import BATCH
+from operators.streaming.files.topic import FileTopic, PartitionReader
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
 

@@ -20,16 +20,16 @@ import time
 from pathlib import Path
 from statistics import median
 
+from devservers.vllm import MODEL, provision_vllm, vllm_server
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.answers import LookDescription
 from operators.models.vlm.messages import forced, jpeg
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.models.vlm.prompts import Prompts
 from operators.ports import Picture
+from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.world import draw_look, sample_outfit
 from schemas.settings import VlmSettings
-from services.local.vllm import MODEL, provision_vllm, vllm_server
 from services.processes import free_port
 
 ROOT = Path(__file__).parents[1]

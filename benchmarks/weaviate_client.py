@@ -23,10 +23,10 @@ from weaviate.classes.query import Filter, MetadataQuery
 
 from benchmarks.weaviate_node import clustered, weaviate_node
 from operators.ports import Filters, IndexedAttributes
-from operators.stores.weaviate_aliases import target_of
-from operators.stores.weaviate_connection import WeaviateConnection
-from operators.stores.weaviate_index import WeaviateIndex
-from operators.stores.weaviate_objects import to_properties
+from operators.stores.weaviate.aliases import target_of
+from operators.stores.weaviate.connection import WeaviateConnection
+from operators.stores.weaviate.index import WeaviateIndex
+from operators.stores.weaviate.objects import to_properties
 from schemas.ids import index_id
 from schemas.settings import IndexSettings
 

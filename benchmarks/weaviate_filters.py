@@ -27,9 +27,9 @@ from weaviate.classes.config import Reconfigure
 
 from benchmarks.weaviate_node import clustered, weaviate_node
 from operators.ports import Filters, IndexedAttributes
-from operators.stores.weaviate_aliases import target_of
-from operators.stores.weaviate_connection import WeaviateConnection
-from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate.aliases import target_of
+from operators.stores.weaviate.connection import WeaviateConnection
+from operators.stores.weaviate.index import WeaviateIndex
 from schemas.settings import IndexSettings
 
 DIMENSION = 128

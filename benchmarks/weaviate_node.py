@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from devservers.weaviate import provision_weaviate, weaviate_server
 from schemas.settings import BatchSettings, IndexSettings
-from services.local.weaviate import provision_weaviate, weaviate_server
 from services.processes import free_port
 
 HOME = Path(__file__).parents[1] / "var" / "services"

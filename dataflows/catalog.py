@@ -20,9 +20,9 @@ from structlog.contextvars import bound_contextvars
 from dataflows.execution import execute, for_engine
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, parse, write_dead_letters, write_records
-from dataflows.topics import open_topic
+from dataflows.wiring.topics import open_topic
 from operators.catalog.apply import Applied, apply_packet
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
 from schemas.catalog import Packet
 from schemas.errors import InvalidRecord
 from schemas.records import Record
@@ -75,7 +75,7 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
     """The flow on the parts that the settings name."""
     # Not at the top: the parts bring torch, which a flow on other parts has no need to load.
 
-    from dataflows.parts import open_catalog_parts
+    from dataflows.wiring.parts import open_catalog_parts
 
     opened = open_catalog_parts(
         settings, runtime.metrics, identity_file=runtime.store.folder / "ledger-identity"

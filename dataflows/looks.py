@@ -22,12 +22,12 @@ from structlog.contextvars import bound_contextvars
 from dataflows.execution import execute, for_engine
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, parse, write_dead_letters, write_records
-from dataflows.topics import open_topic
+from dataflows.wiring.topics import open_topic
 from operators.budget import Budget
 from operators.matching.match import match_look
 from operators.ports import Claims
 from operators.streaming.dead_letters import origin
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
 from schemas.errors import (
     DeadlineExceeded,
     InvalidRecord,
@@ -128,7 +128,7 @@ def _refused(look: Look, error: LookSyncError) -> LookMatches:
 def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
     """The flow on the parts that the settings name."""
     # Not at the top: the parts bring torch, which a flow on other parts has no need to load.
-    from dataflows.parts import open_look_parts
+    from dataflows.wiring.parts import open_look_parts
 
     with runtime.lane.thread.hold(open_look_parts(settings, runtime.metrics)) as parts:
 

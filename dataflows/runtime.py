@@ -14,14 +14,14 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
-from operators.streaming.endpoints import served
-from operators.streaming.gate import Gate
-from operators.streaming.health import Health
-from operators.streaming.kafka_ownership import Ownership
-from operators.streaming.lane import LaneRuntime
-from operators.streaming.loop_thread import LoopThread
-from operators.streaming.metrics import FlowMetrics
-from operators.streaming.recovery import RecoveryStore
+from operators.streaming.engine.gate import Gate
+from operators.streaming.engine.lane import LaneRuntime
+from operators.streaming.engine.loop_thread import LoopThread
+from operators.streaming.engine.recovery import RecoveryStore
+from operators.streaming.health.endpoints import served
+from operators.streaming.health.health import Health
+from operators.streaming.health.metrics import FlowMetrics
+from operators.streaming.kafka.ownership import Ownership
 from schemas.errors import Misconfigured
 from schemas.settings import FlowSettings, Settings
 

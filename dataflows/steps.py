@@ -13,11 +13,11 @@ from bytewax.operators import KeyedStream
 from pydantic import ValidationError
 
 from dataflows.runtime import FlowRuntime
-from dataflows.topics import FlowTopic, made_of, open_topic, read_from, write_to
+from dataflows.wiring.topics import FlowTopic, made_of, open_topic, read_from, write_to
 from operators.streaming.dead_letters import dead_letter
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
-from operators.streaming.lane import lane
-from operators.streaming.watched_topics import WatchedSink, WatchedSource
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.lane import lane
+from operators.streaming.health.watched_topics import WatchedSink, WatchedSource
 from schemas.base import Event
 from schemas.dead_letters import DeadLetter
 from schemas.errors import InvalidRecord

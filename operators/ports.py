@@ -19,7 +19,7 @@ from operators.budget import Budget
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
 from schemas.looks import ImageReference, Region
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 Vector = NDArray[np.float32]
 """Shape (dimension,), float32, Euclidean norm 1."""
@@ -143,7 +143,7 @@ class IndexedAttributes:
     sizes: tuple[str, ...]
     in_stock: bool
     price_bucket: int | None
-    """Coarse logarithmic bucket, see operators.catalog.price_bucket; exact prices: ledger."""
+    """Coarse logarithmic bucket, see operators.vocabulary.price_bucket; exact prices: ledger."""
     currency: str | None
     style: str | None
     """``vendor:style_id``; variants of one style share it."""

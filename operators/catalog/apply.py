@@ -15,10 +15,8 @@ from PIL.Image import Image
 
 from operators.catalog.decide import (
     Action,
-    attributes_hash,
     change_of,
     decide,
-    indexed_attributes,
     must_be_judged_anew,
     picture_may_have_changed,
 )
@@ -35,6 +33,7 @@ from operators.ports import (
     Thumbnails,
     VectorStore,
 )
+from operators.vocabulary.views import attributes_hash, indexed_attributes
 from schemas.attributes import StandardAttributes
 from schemas.catalog import (
     Decision,

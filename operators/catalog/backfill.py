@@ -15,7 +15,6 @@ import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from operators.catalog.decide import indexed_attributes
 from operators.ports import (
     Filters,
     ImageTextEncoder,
@@ -25,6 +24,7 @@ from operators.ports import (
     Thumbnails,
     VectorStore,
 )
+from operators.vocabulary.views import indexed_attributes
 from schemas.catalog import LedgerEntry
 from schemas.errors import ImageRefused, PictureUnavailable, Unavailable
 from schemas.looks import ImageReference

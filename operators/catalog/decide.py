@@ -8,26 +8,24 @@ packets in any order end in the same entry (docs/decisions/020).
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum, auto
 
-from operators.catalog.price_bucket import price_bucket
-from operators.ports import IndexedAttributes
-from schemas.attributes import Attribute
+from operators.vocabulary.views import (
+    NEVER,
+    newest_version,
+    product_of,
+)
 from schemas.catalog import (
     Decision,
     LedgerEntry,
     Packet,
     PacketKind,
-    Product,
     ProductChange,
     ProductUpdate,
 )
 from schemas.ids import change_event_id
 
-NEVER = -1
 JUDGED_FIELDS = frozenset(
     {
         "title",
@@ -180,54 +178,6 @@ def must_be_judged_anew(before: LedgerEntry, after: LedgerEntry) -> bool:
     )
 
 
-def indexed_attributes(entry: LedgerEntry) -> IndexedAttributes:
-    """The product as the vector store holds it. ``entry`` has an image hash."""
-    update, attributes = entry.update, entry.attributes
-    vendor, _, _ = entry.key.partition(":")
-    return IndexedAttributes(
-        department=_value(attributes.department),
-        category=_value(attributes.category),
-        gender=_value(attributes.gender),
-        colour=_value(attributes.colour),
-        pattern=_value(attributes.pattern),
-        brand=update.brand.casefold() if update.brand else None,
-        market=update.market,
-        sizes=attributes.sizes,
-        in_stock=update.in_stock,
-        price_bucket=price_bucket(update.price) if update.price else None,
-        currency=update.price.currency if update.price else None,
-        style=f"{vendor}:{update.style_id}" if update.style_id else None,
-        image_hash=entry.image_hash or "",
-    )
-
-
-def attributes_hash(attributes: IndexedAttributes) -> str:
-    """Equal for equal attributes, in every process."""
-    text = json.dumps(asdict(attributes), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def newest_version(entry: LedgerEntry) -> int:
-    """Of the packets that made the product what it is."""
-    return max(entry.version, *entry.patched.values(), NEVER)
-
-
-def product_of(entry: LedgerEntry) -> Product:
-    """The product that ``entry`` tells of. Raises ValueError when it doesn't exist."""
-    if not entry.exists:
-        raise ValueError(f"{entry.key}: there is no such product")
-    vendor, _, product_id = entry.key.partition(":")
-    return Product(
-        key=entry.key,
-        vendor=vendor,
-        product_id=product_id,
-        version=newest_version(entry),
-        update=entry.update,
-        attributes=entry.attributes,
-        image_hash=entry.image_hash or "",
-    )
-
-
 def change_of(entry: LedgerEntry) -> ProductChange:
     """The event of the last change made; the same again each time it is asked for."""
     if entry.last_position is None or entry.last_decision is None or entry.changed_at is None:
@@ -271,7 +221,3 @@ def entry_of_change(change: ProductChange) -> LedgerEntry:
         image_hash=product.image_hash,
         **told,
     )
-
-
-def _value(attribute: Attribute | None) -> str | None:
-    return attribute.value if attribute else None

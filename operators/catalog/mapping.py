@@ -43,7 +43,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from operators.catalog.price import DecimalMark
-from operators.catalog.wordlist import normalise
+from operators.vocabulary.wordlist import normalise
 from schemas.base import Market
 from schemas.catalog import ProductUpdate, Vendor
 from schemas.errors import Misconfigured
@@ -200,11 +200,16 @@ class Mapping:
         )
 
 
-def load_mappings(folder: Path) -> dict[str, Mapping]:
-    """Vendor -> mapping, of every TOML file in ``folder``.
+SHIPPED = Path(__file__).with_name("mappings")
+"""The mappings that come with the system."""
+
+
+def load_mappings(folder: Path | None = None) -> dict[str, Mapping]:
+    """Vendor -> mapping, of every TOML file in ``folder``; None: of the shipped ones.
 
     Raises Misconfigured when there is none, when one is wrong, or when two are of one vendor.
     """
+    folder = folder or SHIPPED
     mappings: dict[str, Mapping] = {}
     for path in sorted(folder.glob("*.toml")):
         mapping = Mapping.load(path)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from operators.catalog.decide import attributes_hash, entry_of_change, newest_version
-from operators.catalog.entry_of_index import entry_of_index
+from operators.catalog.decide import entry_of_change
 from operators.ports import IndexedAttributes, Ledger, VectorStore
+from operators.vocabulary.views import attributes_hash, entry_of_index, newest_version
 from schemas.catalog import LedgerEntry, ProductChange
 
 BATCH = 500

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from operators.catalog.sizes import normalise_sizes
-from operators.catalog.taxonomy import Taxonomy
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Attribute, Gender, StandardAttributes
 from schemas.catalog import ProductUpdate
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from operators.catalog.rules import by_rules
-from operators.catalog.taxonomy import Taxonomy
 from operators.ports import ImageTextEncoder, Vector
+from operators.vocabulary.taxonomy import Taxonomy
 from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import ProductUpdate

@@ -1,8 +1,8 @@
 """What has to be measured once per encoder: how its similarities read as probabilities.
 
 The figures lie in ``calibration.json`` next to an encoder's weights and are fitted by
-``python -m evaluation.calibrate``. Without that file the defaults below hold; they are cautious
-guesses for CLIP models of the usual scale, so confidences are then ranks rather than probabilities.
+``python -m sandbox.training.calibrate``. Without that file the defaults below hold: cautious
+guesses for CLIP models of the usual scale, so confidences are then ranks, not probabilities.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Logistic(BaseModel):
 
 
 class Calibration(BaseModel):
-    """The features are named in operators.matching.segment and operators.matching.abstain."""
+    """Features are named in ``patch_segmenter`` and ``confidence_features``, beside this file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,8 +67,8 @@ class Calibration(BaseModel):
     )
 
     def confidence(self, features: Mapping[str, float], *, by_model: bool) -> float:
-        """That the best product is the layer's very item, which a vision-language model
-        (``by_model``) or the tagger has described; features: operators.matching.abstain."""
+        """That the best product is the layer's very item, as described by a
+        vision-language model (``by_model``) or the tagger; features: ``confidence_features``."""
         fitted = self.same_item_described if by_model else None
         return (fitted or self.same_item).probability(features)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from operators.budget import Budget
+from operators.concurrency import side_by_side
 from operators.matching.crops import cut, square_around
 from operators.matching.journal import Journal
 from operators.matching.parts import MatchParts
-from operators.matching.side_by_side import side_by_side
 from operators.ports import LayerDescription, Located, Picture, Vector
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Unavailable

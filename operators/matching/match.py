@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from operators.budget import Budget
-from operators.matching.abstain import features
-from operators.matching.find import find
+from operators.concurrency import side_by_side
+from operators.matching.candidates import find
+from operators.matching.confidence_features import features
 from operators.matching.journal import Journal
 from operators.matching.layers import Layer, see
 from operators.matching.parts import MatchParts
-from operators.matching.recall import cache_key, keep, product_of, recall
 from operators.matching.rerank import Ranked, by_model, by_retrieval, by_segment, by_similarity
+from operators.matching.result_cache import cache_key, keep, recall
 from operators.matching.select import Choice
-from operators.matching.side_by_side import side_by_side
 from operators.matching.vectorize import fuse
 from operators.ports import LayerDescription, Picture
+from operators.vocabulary.views import product_of
 from schemas.errors import DeadlineExceeded, ImageRefused, LookSyncError, Rejected
 from schemas.ids import matched_event_id
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, MatchedProduct
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 
 async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatches:

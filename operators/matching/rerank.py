@@ -11,7 +11,7 @@ from PIL.Image import Image
 from operators.budget import Budget
 from operators.matching.journal import Journal
 from operators.matching.layers import Layer
-from operators.matching.masked import segment_vectors
+from operators.matching.segment_crops import segment_vectors
 from operators.matching.select import Choice
 from operators.ports import (
     ImageTextEncoder,
@@ -23,7 +23,7 @@ from operators.ports import (
     VisionLanguageModel,
 )
 from schemas.errors import DeadlineExceeded, Unavailable
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 
 @dataclass(frozen=True, slots=True, eq=False)

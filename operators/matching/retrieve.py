@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operators.catalog.entry_of_index import entry_of_index
-from operators.catalog.price_bucket import bucket_range
 from operators.matching.journal import Journal
 from operators.matching.parts import MatchParts
 from operators.ports import Candidate, Filters, Vector
+from operators.vocabulary.price_bucket import bucket_range
+from operators.vocabulary.views import entry_of_index
 from schemas.attributes import Department, Gender
 from schemas.catalog import LedgerEntry
 from schemas.errors import LedgerLost, Unavailable

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from operators.catalog.taxonomy import Taxonomy
 from operators.ports import ImageTextEncoder, LayerDescription, Vector
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 
 PATTERN_NOUNS = {

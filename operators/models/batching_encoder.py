@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from operators.batcher import MicroBatcher
 from operators.models.placement import Placement
 from operators.models.towers import Towers
 from operators.ports import Vector
-from operators.streaming.batcher import MicroBatcher
 from schemas.settings import BatchSettings, EncoderSettings
 
 Item = TypeVar("Item")

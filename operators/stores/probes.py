@@ -10,15 +10,15 @@ import apsw
 from PIL import Image
 from redis.asyncio import Redis
 
-from operators.stores.redis_client import explained, open_redis
-from operators.stores.redis_server import RedisServer, examine, refuse_unfit
-from operators.stores.sqlite_schema import connect, read_collection
-from operators.stores.sqlite_schema import explained as sqlite_explained
+from operators.stores.redis.client import explained, open_redis
+from operators.stores.redis.embedded_server import ensure_server
+from operators.stores.redis.server import RedisServer, examine, refuse_unfit
+from operators.stores.sqlite.schema import connect, read_collection
+from operators.stores.sqlite.schema import explained as sqlite_explained
 from operators.stores.thumbnails import ThumbnailFolder
-from operators.stores.valkey_server import ensure_server
-from operators.stores.weaviate_aliases import target_of
-from operators.stores.weaviate_connection import WeaviateConnection
-from operators.stores.weaviate_schema import SCHEMA_SECONDS, describe
+from operators.stores.weaviate.aliases import target_of
+from operators.stores.weaviate.connection import WeaviateConnection
+from operators.stores.weaviate.schema import SCHEMA_SECONDS, describe
 from schemas.errors import Unavailable
 from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
 

@@ -18,14 +18,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from operators.streaming.file_topics import (
-    FileTopic,
-    end_of_last_line,
-    open_to_append,
-    replace_durably,
-    write_all,
-)
-from operators.streaming.keyed_calls import Failed
+from operators.durable_files import end_of_last_line, open_to_append, replace_durably, write_all
+from operators.streaming.engine.keyed_calls import Failed
+from operators.streaming.files.topic import FileTopic
 from schemas.dead_letters import HEADER_PREFIX, DeadLetter
 from schemas.errors import DeadlineExceeded, InvalidRecord, PictureUnavailable, Rejected
 from schemas.records import SOURCE, Record

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from operators.streaming.record_lines import decode, encode
+from operators.streaming.files.record_lines import decode, encode
 from sandbox.life.assortment import CURRENCIES, MARKETS, Item, Style, stock_styles
 from sandbox.life.broken import BROKEN_SHARE, break_some, write_broken_pictures
 from sandbox.life.looks import Shelves, in_publishing_order, plan_looks, truth_of

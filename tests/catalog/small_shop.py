@@ -20,7 +20,7 @@ from doubles import (
 from operators.catalog.apply import CatalogParts
 from operators.catalog.mapping import Mapping
 from operators.catalog.standardise import Standardiser
-from operators.catalog.taxonomy import Taxonomy
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.catalog import Packet, PacketKind
 
 MAPPING = """

@@ -17,8 +17,8 @@ from test_replay_property import histories
 from operators.catalog import backfill as backfill_module
 from operators.catalog.apply import CatalogParts, apply_packet
 from operators.catalog.backfill import BackfillParts, backfill, compare
-from operators.catalog.decide import indexed_attributes
 from operators.ports import IndexedAttributes
+from operators.vocabulary.views import indexed_attributes
 from schemas.catalog import Packet
 
 

@@ -10,7 +10,7 @@ from doubles import HashEncoder, plain_picture
 from small_shop import BLUE, BROKEN, GREEN, KEY, RED, RED_AGAIN, Shop, item, packet
 
 from operators.catalog.apply import Applied, apply_packet
-from operators.catalog.decide import product_of
+from operators.vocabulary.views import product_of
 from schemas.catalog import Decision, LedgerEntry, Packet
 from schemas.errors import ImageRefused, InvalidUpdate, Unavailable
 from schemas.ids import change_event_id

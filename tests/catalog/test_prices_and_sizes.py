@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.catalog.price import DecimalMark, parse_price
-from operators.catalog.price_bucket import bucket_range, price_bucket
 from operators.catalog.sizes import normalise_sizes
+from operators.vocabulary.price_bucket import bucket_range, price_bucket
 from schemas.errors import InvalidUpdate
 from schemas.money import Money
 

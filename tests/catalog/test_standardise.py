@@ -16,9 +16,9 @@ from operators.catalog.map_packet import map_packet
 from operators.catalog.mapping import load_mappings
 from operators.catalog.rules import by_rules
 from operators.catalog.standardise import Standardiser
-from operators.catalog.taxonomy import Taxonomy
-from operators.catalog.wordlist import WordList
 from operators.ports import Vector
+from operators.vocabulary.taxonomy import Taxonomy
+from operators.vocabulary.wordlist import WordList
 from sandbox.world.garments import COLOURS, DEPARTMENT_OF, PATTERNS
 from schemas.attributes import Attribute, Department, StandardAttributes
 from schemas.catalog import Packet, PacketKind, ProductUpdate
@@ -189,7 +189,7 @@ def test_a_word_with_two_labels_is_refused() -> None:
 
 def test_a_taxonomy_file_with_errors_is_named(tmp_path: Path) -> None:
     path = tmp_path / "taxonomy.toml"
-    text = (Path(__file__).parents[2] / "operators/catalog/taxonomy.toml").read_text()
+    text = (Path(__file__).parents[2] / "operators/vocabulary/taxonomy.toml").read_text()
     for broken, says in (
         ("[departments", "taxonomy.toml"),
         (text.replace('department = "dress"', 'department = "dreess"', 1), "categories.sundress"),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from doubles import InMemoryIndex, InMemoryLedger, unit_vector
 
-from operators.catalog.price_bucket import price_bucket
 from operators.ports import IndexedAttributes
+from operators.vocabulary.price_bucket import price_bucket
 from sandbox.life import ProductTruth, Truth
 from schemas.attributes import Attribute, Department, StandardAttributes
 from schemas.catalog import Decision, LedgerEntry, Product, ProductChange, ProductUpdate

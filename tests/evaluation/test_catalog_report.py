@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from perfect_run import Run, change, entry, indexed, perfect_run, put, record
 
-from evaluation.catalog_report import CatalogReport, catalog_report
+from evaluation.sandbox.catalog_report import CatalogReport, catalog_report
 from sandbox.life import ProductTruth, Truth
 from schemas.attributes import Attribute
 from schemas.catalog import Decision, LedgerEntry

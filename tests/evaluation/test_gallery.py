@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from perfect_run import Run, perfect_run, product_of
 
-from evaluation.catalog_report import CatalogReport, catalog_report
-from evaluation.gallery import write_gallery
-from evaluation.look_report import look_report
-from evaluation.report import Report
+from evaluation.sandbox.catalog_report import CatalogReport, catalog_report
+from evaluation.sandbox.gallery import write_gallery
+from evaluation.sandbox.look_report import look_report
+from evaluation.sandbox.report import Report
 from sandbox.life import Truth, World
 from schemas.attributes import Department
 from schemas.looks import LayerMatch, LookMatches, MatchedProduct

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from perfect_run import Run, perfect_run
 
-from evaluation.look_report import look_report
+from evaluation.sandbox.look_report import look_report
 from sandbox.life import Truth
 from schemas.attributes import Department
 from schemas.looks import LayerMatch, LookMatches

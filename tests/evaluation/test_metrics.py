@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from evaluation.metrics import differences, estimate, hit_at, reciprocal_rank
+from evaluation.sandbox.agreement import differences
+from evaluation.statistics import estimate, hit_at, reciprocal_rank
 from sandbox.world import Garment
 
 SHIRT = Garment("top", "shirt", "red", "striped", "white", sleeve="short sleeve")

@@ -5,10 +5,10 @@ import pytest
 from perfect_run import perfect_run
 from rich.console import Console
 
-from evaluation.catalog_report import catalog_report
-from evaluation.look_report import look_report
-from evaluation.report import Report
-from evaluation.table import Variant, ablation_table, report_table
+from evaluation.sandbox.catalog_report import catalog_report
+from evaluation.sandbox.look_report import look_report
+from evaluation.sandbox.report import Report
+from evaluation.sandbox.table import Variant, ablation_table, report_table
 from sandbox.life import Truth
 
 

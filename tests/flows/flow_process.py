@@ -18,7 +18,7 @@ from dataflows.execution import OpenFlow, execute
 from dataflows.runtime import FlowRuntime
 from operators.budget import Budget
 from operators.catalog.apply import Applied
-from operators.streaming.file_topics import FileTopic
+from operators.streaming.files.topic import FileTopic
 from schemas.attributes import StandardAttributes
 from schemas.catalog import Decision, Packet, Product, ProductChange, ProductUpdate
 from schemas.errors import InvalidUpdate

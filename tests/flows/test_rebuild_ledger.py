@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from dataflows.execution import MISCONFIGURED
-from dataflows.parts import open_ledger_repair
-from dataflows.rebuild_ledger import rebuild
+from dataflows.jobs.rebuild_ledger import rebuild
 from dataflows.run import run_flow
-from evaluation.index_comparison import compare_index
-from operators.stores.redis_client import open_redis
-from operators.stores.redis_ledger import RedisLedger
-from operators.stores.valkey_server import ensure_server, stop_left_over
-from operators.streaming.file_topics import FileTopic
+from dataflows.wiring.parts import open_ledger_repair
+from evaluation.sandbox.index_comparison import compare_index
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.embedded_server import ensure_server, stop_left_over
+from operators.stores.redis.ledger import RedisLedger
+from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.catalog import LedgerEntry
 from schemas.settings import Settings, load_settings

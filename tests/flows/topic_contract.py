@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from dataflows.execution import MISCONFIGURED, execute
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, write_dead_letters, write_records
-from dataflows.topics import FlowTopic, open_topic
+from dataflows.wiring.topics import FlowTopic, open_topic
 from operators.streaming.dead_letters import read_letters
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
 from schemas.errors import InvalidRecord, Misconfigured
 from schemas.records import Record
 from schemas.settings import Settings

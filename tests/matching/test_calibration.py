@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.logistic import fit_logistic
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
+from sandbox.training.logistic import fit_logistic
 from schemas.errors import Misconfigured
 
 

@@ -18,7 +18,7 @@ from operators.ports import LayerDescription, Picture, Segment
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Unavailable
 from schemas.looks import Region
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 SECONDS = 2.0
 QUERY = "red striped shirt with white stripes"

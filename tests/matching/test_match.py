@@ -14,19 +14,20 @@ from painted import BOOTS, SUNDRESS, PaintEncoder, add_product, outfit, painting
 from PIL.Image import Image
 
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.matching.calibration import Calibration, Logistic
 from operators.matching.match import match_look
 from operators.matching.parts import MatchParts
-from operators.matching.segment import PatchSegmenter
+from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
 from operators.ports import Candidate, Filters, LayerDescription, Picture, Vector
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department, Gender
 from schemas.errors import DeadlineExceeded, ImageRefused, Unavailable
 from schemas.ids import matched_event_id
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, Preferences
 from schemas.money import Money
-from schemas.settings import MatchingSettings, RerankMethod
+from schemas.rerank import RerankMethod
+from schemas.settings import MatchingSettings
 
 URL = "https://looks.example/1.jpg"
 KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)

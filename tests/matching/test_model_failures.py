@@ -13,11 +13,12 @@ import pytest
 from painted import painting
 from test_match import layer, look, match, parts, taxonomy  # noqa: F401  the fixtures
 
-from operators.catalog.taxonomy import Taxonomy
 from operators.matching.parts import MatchParts
 from operators.models.vlm.openai_client import OpenAIVisionModel
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
-from schemas.settings import RerankMethod, VlmSettings
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 sys.path.append(str(Path(__file__).parents[1] / "vlm"))
 from model_server import Answer, Exchange, ModelServer, model_server, slowly

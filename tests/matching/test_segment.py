@@ -6,7 +6,7 @@ from PIL import Image
 
 from operators.matching.calibration import Calibration
 from operators.matching.heat import windows
-from operators.matching.segment import PatchSegmenter
+from operators.matching.patch_segmenter import PatchSegmenter
 from operators.ports import Located
 from schemas.attributes import Department
 

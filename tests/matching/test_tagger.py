@@ -3,8 +3,8 @@
 import pytest
 from painted import PaintEncoder
 
-from operators.catalog.taxonomy import Taxonomy
 from operators.matching.tagger import Tagger
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 
 

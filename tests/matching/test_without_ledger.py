@@ -10,13 +10,13 @@ from doubles import InMemoryCache, InMemoryIndex, InMemoryLedger, InMemoryThumbn
 from painted import PaintEncoder, add_product, outfit
 
 from operators.budget import Budget
-from operators.catalog.price_bucket import price_bucket
-from operators.catalog.taxonomy import Taxonomy
 from operators.matching.calibration import Calibration, Logistic
 from operators.matching.match import match_look
 from operators.matching.parts import MatchParts
-from operators.matching.segment import PatchSegmenter
+from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
+from operators.vocabulary.price_bucket import price_bucket
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
 from schemas.errors import LedgerLost, LookSyncError, Unavailable

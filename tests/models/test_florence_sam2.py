@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_segmenters import write_florence, write_sam2
 
-from operators.matching.masked import masked_crop, segment_vectors
+from operators.matching.segment_crops import masked_crop, segment_vectors
 from operators.models.florence_sam2 import FlorenceSam2
 from operators.models.load_encoder import load_encoder
 from operators.models.placement import Placement

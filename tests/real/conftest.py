@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
 
+from devservers.kafka import kafka_server, provision_kafka
+from devservers.redis import provision_redis, redis_server
+from devservers.registry import HOME, WEIGHTS
+from devservers.vllm import MODEL, provision_vllm, vllm_server
+from devservers.weaviate import provision_weaviate, weaviate_server
 from schemas.errors import Unavailable
-from services.local.kafka import kafka_server, provision_kafka
-from services.local.parts import HOME, WEIGHTS
-from services.local.redis import provision_redis, redis_server
-from services.local.vllm import MODEL, provision_vllm, vllm_server
-from services.local.weaviate import provision_weaviate, weaviate_server
 from services.processes import free_port
 
 

@@ -15,12 +15,12 @@ from flows.flow_process import open_catalog, open_looks
 from rich.console import Console
 
 from dataflows.execution import execute
-from operators.streaming.kafka_brokers import Brokers
-from operators.streaming.kafka_records import from_message
-from operators.streaming.kafka_topics import KafkaTopic
+from operators.streaming.kafka.brokers import Brokers
+from operators.streaming.kafka.records import from_message
+from operators.streaming.kafka.topic import KafkaTopic
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
-from services.topics import create
+from services.cli.topics import create
 
 # Forked from a process that has imported the flows already: a start takes 50 ms instead of 1 s.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.local.server import LocalServer
+from devservers.server import LocalServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from types import ModuleType
 import pytest
 from whole_system import deployment_on, real_servers
 
+from devservers.registry import ROOT
 from sandbox.life import draw_world, write_feed_files
-from services.local.parts import ROOT
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 

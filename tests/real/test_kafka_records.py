@@ -21,10 +21,10 @@ from rich.console import Console
 from structlog.testing import capture_logs
 
 from dataflows.execution import MISCONFIGURED, UNAVAILABLE
-from dataflows.topics import replay_letters
+from dataflows.wiring.topics import replay_letters
 from operators.streaming.dead_letters import StoredLetter, read_letters
 from schemas.records import Record
-from services.dead_letters import print_letters
+from services.cli.dead_letters import print_letters
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from rich.console import Console
 
-from operators.streaming.kafka_brokers import Brokers
-from operators.streaming.kafka_topics import KafkaTopic
+from devservers.kafka import kafka_server, provision_kafka
+from operators.streaming.kafka.brokers import Brokers
+from operators.streaming.kafka.topic import KafkaTopic
 from schemas.errors import Misconfigured
 from schemas.records import Record
 from schemas.settings import TopicSettings, load_settings
-from services.local.kafka import kafka_server, provision_kafka
+from services.cli.topics import create
 from services.processes import free_port
-from services.topics import create
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
 

@@ -12,12 +12,12 @@ from kafka_flows import KafkaFlows, packet
 from real_servers import RealKafka
 from rich.console import Console
 
-from operators.streaming import kafka_replay
 from operators.streaming.dead_letters import StoredLetter
+from operators.streaming.kafka import replay as kafka_replay
 from schemas.errors import Misconfigured
 from schemas.records import Record
 from schemas.settings import Settings
-from services.topics import check, create
+from services.cli.topics import check, create
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 

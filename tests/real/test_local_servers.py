@@ -11,8 +11,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from conftest import own_kafka, own_redis, own_weaviate
 from real_servers import RealKafka
 
+from devservers.server import LocalServer
 from schemas.errors import Unavailable
-from services.local.server import LocalServer
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

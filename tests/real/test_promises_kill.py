@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from whole_system import deployment_on, real_servers
 
-from evaluation.catalog_report import catalog_report
+from devservers.deployment import Deployment
+from evaluation.sandbox.catalog_report import catalog_report
 from operators.streaming.dead_letters import read_letters
 from sandbox.life import World, draw_world
 from schemas.records import Record
-from services.local.deployment import Deployment
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]
 

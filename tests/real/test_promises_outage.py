@@ -14,14 +14,14 @@ import pytest
 from conftest import own_vllm
 from whole_system import Servers, deployment_on, real_servers
 
-from evaluation.catalog_report import catalog_report
+from devservers.deployment import Deployment
+from devservers.server import LocalServer
+from evaluation.sandbox.catalog_report import catalog_report
 from operators.streaming.dead_letters import read_letters
 from sandbox.life import World, draw_world
 from schemas.errors import Unavailable
 from schemas.looks import LookMatches
 from schemas.records import Record
-from services.local.deployment import Deployment
-from services.local.server import LocalServer
 from services.processes import Child
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]

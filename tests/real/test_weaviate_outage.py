@@ -10,7 +10,7 @@ from conftest import own_weaviate
 from indexed_products import ALL, DIMENSION, FINGERPRINT, PLAIN, vector
 from weaviate_indexes import index_settings, opened
 
-from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate.index import WeaviateIndex
 from schemas.errors import Misconfigured, Unavailable
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]

@@ -11,9 +11,9 @@ from weaviate_indexes import index_settings
 
 from operators.ports import Filters
 from operators.stores.probes import probe_index
-from operators.stores.weaviate_aliases import target_of
-from operators.stores.weaviate_connection import WeaviateConnection
-from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate.aliases import target_of
+from operators.stores.weaviate.connection import WeaviateConnection
+from operators.stores.weaviate.index import WeaviateIndex
 from schemas.errors import IndexMismatch, Misconfigured, Unavailable
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]

@@ -14,13 +14,13 @@ from conftest import own_redis
 from pydantic import ValidationError
 from tiny_models import TINY, write_model
 
-from dataflows import reembed as reembed_module
-from dataflows.parts import open_catalog_parts, open_index
-from dataflows.reembed import finish, reembed, rollback
-from evaluation.index_comparison import compare_index
+from dataflows.jobs import reembed as reembed_module
+from dataflows.jobs.reembed import finish, reembed, rollback
+from dataflows.wiring.parts import open_catalog_parts, open_index
+from evaluation.sandbox.index_comparison import compare_index
 from operators.catalog.apply import CatalogParts, apply_packet
-from operators.catalog.decide import indexed_attributes
 from operators.ports import Filters, VectorStore
+from operators.vocabulary.views import indexed_attributes
 from sandbox.life import World, draw_world
 from schemas.catalog import Packet
 from schemas.errors import IndexMismatch, Misconfigured, Rejected, Unavailable

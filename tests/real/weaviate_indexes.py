@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from indexed_products import DIMENSION, FINGERPRINT
 from real_servers import RealWeaviate
 
-from operators.stores.weaviate_index import WeaviateIndex
+from operators.stores.weaviate.index import WeaviateIndex
 from schemas.settings import BatchSettings, IndexSettings
 
 

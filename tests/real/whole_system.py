@@ -10,8 +10,8 @@ from pathlib import Path
 from conftest import own_kafka, own_redis, own_weaviate
 from real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
 
+from devservers.deployment import Deployment, deploy
 from sandbox.life import World
-from services.local.deployment import Deployment, deploy
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sandbox.clip.codes import agreement, encode
-from sandbox.clip.evaluate import Encoder
-from sandbox.clip.model import image_and_patches, to_tensor
-from sandbox.clip.windows import cut, square_around
+from sandbox.training.clip.codes import agreement, encode
+from sandbox.training.clip.evaluate import Encoder
+from sandbox.training.clip.model import image_and_patches, to_tensor
+from sandbox.training.clip.windows import cut, square_around
 from sandbox.world import (
     TYPES,
     Garment,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from doubles import HashEncoder, InMemoryIndex, InMemoryLedger, InMemoryThumbnails
 from pydantic import ValidationError
 
-from evaluation.index_comparison import compare_index
+from evaluation.sandbox.index_comparison import compare_index
 from operators.catalog.apply import CatalogParts, apply_packet
 from operators.catalog.mapping import load_mappings
 from operators.catalog.standardise import Standardiser
-from operators.catalog.taxonomy import Taxonomy
 from operators.images.fetch import PictureFetcher
+from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.life import Truth, World
 from schemas.catalog import Packet
 from schemas.errors import Rejected

@@ -8,7 +8,7 @@ import pytest
 from operators.catalog.map_packet import map_packet
 from operators.catalog.mapping import load_mappings
 from operators.catalog.rules import by_rules
-from operators.catalog.taxonomy import Taxonomy
+from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.life import World, draw_world
 from schemas.catalog import Packet, PacketKind, ProductUpdate
 from schemas.errors import InvalidUpdate

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers import AutoConfig, AutoProcessor
 
-from sandbox.clip.dataset import photograph
-from sandbox.vlm.answerer import Answerer
-from sandbox.vlm.conversations import DESCRIBE_LOOK, DESCRIBE_PRODUCT
-from sandbox.vlm.evaluate import judged, layers_of
+from sandbox.training.clip.dataset import photograph
+from sandbox.training.vlm.answerer import Answerer
+from sandbox.training.vlm.conversations import DESCRIBE_LOOK, DESCRIBE_PRODUCT
+from sandbox.training.vlm.evaluate import judged, layers_of
 from sandbox.world import describe, draw_look, near_garment, sample_garment, sample_outfit, visible
 
 WEIGHTS = Path(__file__).parents[2] / "sandbox" / "weights" / "vlm"

@@ -8,8 +8,6 @@ import pytest
 
 from schemas.settings import VlmSettings, load_settings
 
-SANDBOX = Path(__file__).parents[2] / "sandbox" / "weights" / "vlm"
-
 
 @pytest.fixture(autouse=True)
 def no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +16,7 @@ def no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_embedded_preset_asks_the_sandboxs_model() -> None:
     vlm = load_settings(preset="embedded").vlm
-    assert (vlm.kind, vlm.model, vlm.prompts) == ("embedded", str(SANDBOX), "sandbox-1")
+    assert (vlm.kind, vlm.model, vlm.prompts) == ("embedded", "sandbox", "sandbox-1")
 
 
 @pytest.mark.parametrize("kind", ["none", "openai"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from command_line import Demo, looksync
 
-from operators.stores.valkey_server import stop_left_over
+from operators.stores.redis.embedded_server import stop_left_over
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from command_line import looksync
 
-from operators.streaming.file_topics import FileTopic
+from operators.streaming.files.topic import FileTopic
 from schemas.catalog import Packet
 
 CSV = (

@@ -8,10 +8,10 @@ import tomllib
 
 import yaml
 
-from services.local.kafka import POM
-from services.local.parts import ROOT
-from services.local.vllm import PROJECT
-from services.local.weaviate import VERSION
+from devservers.kafka import POM
+from devservers.registry import ROOT
+from devservers.vllm import PROJECT
+from devservers.weaviate import VERSION
 
 IMAGES = dict(
     re.findall(r"image: (\S+?):v?(\S+)", (ROOT / "compose.yaml").read_text(encoding="utf-8"))

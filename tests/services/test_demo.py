@@ -10,7 +10,7 @@ from typing import Any
 from command_line import Demo, looksync
 from PIL import Image
 
-from operators.streaming.file_topics import FileTopic
+from operators.streaming.files.topic import FileTopic
 
 Record = dict[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from schemas.settings import Settings, load_settings
-from services.topics import check, create
+from services.cli.topics import check, create
 
 
 def file_topics(folder: Path, partitions: int) -> Settings:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from operators.stores.redis_client import open_redis
-from operators.stores.valkey_server import ensure_server
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.embedded_server import ensure_server
 
 
 @pytest.fixture(scope="session")

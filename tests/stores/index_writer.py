@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from indexed_products import DIMENSION, FINGERPRINT, PLAIN, vector
 
-from operators.stores.sqlite_index import SqliteIndex
+from operators.stores.sqlite.index import SqliteIndex
 from schemas.settings import BatchSettings
 
 

@@ -8,7 +8,10 @@ import pytest
 from doubles import InMemoryIndex, unit_vector
 from indexed_products import DIMENSION, PLAIN
 
-from operators.stores.ledger_identity import (
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.embedded_server import ensure_server, stop_left_over
+from operators.stores.redis.ledger import RedisLedger
+from operators.stores.redis.ledger_identity import (
     KEY,
     IdentityGuard,
     LedgerIdentity,
@@ -18,10 +21,7 @@ from operators.stores.ledger_identity import (
     remembered,
     write_identity,
 )
-from operators.stores.redis_client import open_redis
-from operators.stores.redis_ledger import RedisLedger
-from operators.stores.redis_pipeline import RedisPipeline
-from operators.stores.valkey_server import ensure_server, stop_left_over
+from operators.stores.redis.pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
 from schemas.errors import LedgerLost
 from schemas.settings import BatchSettings

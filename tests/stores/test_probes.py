@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from operators.stores.probes import probe_index, probe_redis, probe_thumbnails
-from operators.stores.valkey_server import ensure_server, stop_left_over
+from operators.stores.redis.embedded_server import ensure_server, stop_left_over
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import IndexSettings, RedisSettings, ThumbnailSettings
 

@@ -11,12 +11,12 @@ import redis
 from cache_contract import CacheContract, ClaimsContract
 from ledger_contract import LedgerContract
 
-from operators.stores.redis_cache import RedisCache
-from operators.stores.redis_claims import RedisClaims
-from operators.stores.redis_client import open_redis
-from operators.stores.redis_ledger import RedisLedger
-from operators.stores.redis_pipeline import RedisPipeline
-from operators.stores.valkey_server import ensure_server
+from operators.stores.redis.cache import RedisCache
+from operators.stores.redis.claims import RedisClaims
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.embedded_server import ensure_server
+from operators.stores.redis.ledger import RedisLedger
+from operators.stores.redis.pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import BatchSettings, RedisSettings
@@ -161,7 +161,7 @@ async def test_a_server_that_dies_is_unavailable_and_found_again_with_all_it_ack
 async def test_a_server_that_hangs_is_unavailable_and_used_again_when_it_goes_on(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("operators.stores.redis_client.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("operators.stores.redis.client.ANSWER_SECONDS", 0.2)
     server = ensure_server(tmp_path)
     client = open_redis(server.url)
     ledger = RedisLedger(client, BATCHES)

@@ -11,7 +11,7 @@ import pytest
 from indexed_products import ALL, DIMENSION, FINGERPRINT, PLAIN, vector
 from vector_store_contract import VectorStoreContract
 
-from operators.stores.sqlite_index import SqliteIndex
+from operators.stores.sqlite.index import SqliteIndex
 from schemas.errors import IndexMismatch, Misconfigured, Unavailable
 from schemas.settings import BatchSettings
 
@@ -117,7 +117,7 @@ def test_a_place_that_cannot_be_written_is_misconfigured(tmp_path):
 async def test_another_process_that_keeps_the_write_lock_makes_it_unavailable_for_writing_only(
     open_store, path, monkeypatch
 ):
-    monkeypatch.setattr("operators.stores.sqlite_schema.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("operators.stores.sqlite.schema.BUSY_TIMEOUT_MS", 50)
     index = await open_store()
     await index.upsert("zari:1", vector(1), PLAIN)
     other = apsw.Connection(str(path))

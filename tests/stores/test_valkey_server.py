@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from operators.stores import valkey_server
-from operators.stores.valkey_server import ensure_server, stop_left_over
+from operators.stores.redis import embedded_server as valkey_server
+from operators.stores.redis.embedded_server import ensure_server, stop_left_over
 from schemas.errors import Misconfigured
 
 STARTER = """
 import sys
 from pathlib import Path
-from operators.stores.valkey_server import ensure_server
+from operators.stores.redis.embedded_server import ensure_server
 server = ensure_server(Path(sys.argv[1]))
 print(server.pid, flush=True)
 sys.stdin.read()

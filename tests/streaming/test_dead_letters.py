@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from operators.streaming import dead_letters
 from operators.streaming.dead_letters import dead_letter, origin, read_letters, replay
-from operators.streaming.file_topics import FileTopic
-from operators.streaming.keyed_calls import Failed
+from operators.streaming.engine.keyed_calls import Failed
+from operators.streaming.files.topic import FileTopic
 from schemas.errors import (
     DeadlineExceeded,
     ImageRefused,

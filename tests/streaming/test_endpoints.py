@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from watched_flow import ask
 
-from operators.streaming.endpoints import served
-from operators.streaming.gate import Gate
-from operators.streaming.health import Health
-from operators.streaming.metrics import FlowMetrics
+from operators.streaming.engine.gate import Gate
+from operators.streaming.health.endpoints import served
+from operators.streaming.health.health import Health
+from operators.streaming.health.metrics import FlowMetrics
 from schemas.errors import Misconfigured
 from schemas.health import FlowHealth
 from services.processes import free_port

@@ -11,9 +11,9 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSource, run_main
 
-from operators.streaming.file_sink import FileTopicSink
-from operators.streaming.file_topics import FileTopic
-from operators.streaming.recovery import open_store
+from operators.streaming.engine.recovery import open_store
+from operators.streaming.files.sink import FileTopicSink
+from operators.streaming.files.topic import FileTopic
 from schemas.errors import Misconfigured
 from schemas.records import Record
 

@@ -12,13 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.streaming.file_topics import (
-    FileTopic,
-    PartitionReader,
-    open_to_append,
-    write_all,
-)
-from operators.streaming.record_lines import decode, encode
+from operators.durable_files import open_to_append, write_all
+from operators.streaming.files.record_lines import decode, encode
+from operators.streaming.files.topic import FileTopic, PartitionReader
 from schemas.errors import Misconfigured
 from schemas.records import MalformedRecord, Position, Record
 

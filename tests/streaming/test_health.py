@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
-from operators.streaming.gate import Gate
-from operators.streaming.health import BEAT_SECONDS, STALLED_SECONDS, Health
-from operators.streaming.keyed_calls import CallPolicy, KeyedCalls, Wait
-from operators.streaming.metrics import FlowMetrics
+from operators.streaming.engine.gate import Gate
+from operators.streaming.engine.keyed_calls import CallPolicy, KeyedCalls, Wait
+from operators.streaming.health.health import BEAT_SECONDS, STALLED_SECONDS, Health
+from operators.streaming.health.metrics import FlowMetrics
 from schemas.errors import PictureUnavailable, Unavailable
 
 

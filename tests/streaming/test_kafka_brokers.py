@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from operators.streaming.kafka_brokers import Brokers
+from operators.streaming.kafka.brokers import Brokers
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import KafkaSettings, TopicSettings
 

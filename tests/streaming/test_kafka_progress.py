@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.streaming.kafka_progress import LONGEST, Commit, Progress
+from operators.streaming.kafka.progress import LONGEST, Commit, Progress
 
 
 @given(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
 from schemas.errors import (
     DeadlineExceeded,
     ImageRefused,

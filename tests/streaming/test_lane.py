@@ -19,11 +19,11 @@ from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourc
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, run_main
 
-from operators.streaming.gate import Gate
-from operators.streaming.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
-from operators.streaming.lane import LaneRuntime, lane
-from operators.streaming.loop_thread import LoopThread
-from operators.streaming.recovery import open_store
+from operators.streaming.engine.gate import Gate
+from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.lane import LaneRuntime, lane
+from operators.streaming.engine.loop_thread import LoopThread
+from operators.streaming.engine.recovery import open_store
 from schemas.errors import ImageRefused, Misconfigured, Unavailable
 
 Numbered = tuple[str, int]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from operators.streaming.loop_thread import LoopThread
+from operators.streaming.engine.loop_thread import LoopThread
 
 
 def test_a_resource_is_entered_and_left_by_one_task_on_the_loop() -> None:

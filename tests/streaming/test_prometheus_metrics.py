@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from operators.streaming.metrics import FlowMetrics
+from operators.streaming.health.metrics import FlowMetrics
 
 
 def test_two_flows_in_one_process_do_not_share_metrics() -> None:

@@ -13,7 +13,7 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
-from operators.streaming.recovery import open_store
+from operators.streaming.engine.recovery import open_store
 
 PLANTED = ("other.step", "key", b"\x80\x04N.")
 

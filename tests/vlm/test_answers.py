@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.answers import LookDescription, Order, Reader, schema_of
 from operators.models.vlm.prompts import FOLDER, Prompts
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import Misconfigured, Unavailable
 

@@ -13,7 +13,7 @@ from operators.models.vlm.cached import CachedVisionModel
 from operators.ports import LayerDescription, Picture
 from schemas.attributes import Department
 from schemas.errors import Unavailable
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 REGION = Image.new("RGB", (4, 4))
 TOP = {Department.TOP: LayerDescription("red striped shirt", {"colour": "red"})}

@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.messages import jpeg
 from operators.ports import Picture
-from sandbox.vlm.model import build, save
+from operators.vocabulary.taxonomy import Taxonomy
+from sandbox.training.vlm.model import build, save
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Misconfigured, Unavailable
-from schemas.settings import RerankMethod, VlmSettings
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 LOOK = Picture(Image.new("RGB", (128, 192), "red"), "hash")
 REGION = Image.new("RGB", (64, 64), "red")

@@ -14,13 +14,14 @@ from model_server import Exchange, ModelServer, model_server, slowly
 from PIL import Image
 
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.messages import jpeg
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Picture
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Misconfigured, Unavailable
-from schemas.settings import RerankMethod, VlmSettings
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 LOOK = Picture(Image.new("RGB", (64, 96), "red"), "hash")
 REGION = Image.new("RGB", (32, 32), "red")

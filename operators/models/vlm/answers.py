@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
-from operators.catalog.taxonomy import Taxonomy
 from operators.ports import LayerDescription
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import Unavailable
 

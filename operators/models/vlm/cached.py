@@ -19,7 +19,7 @@ from operators.budget import Budget
 from operators.ports import Cache, LayerDescription, Picture, VisionLanguageModel
 from schemas.attributes import Department
 from schemas.errors import Unavailable
-from schemas.settings import RerankMethod
+from schemas.rerank import RerankMethod
 
 _Descriptions = TypeAdapter(dict[Department, LayerDescription])
 

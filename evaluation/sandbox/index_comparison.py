@@ -1,0 +1,142 @@
+"""The index and the ledger, product by product, against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from operators.ports import IndexedAttributes, Ledger, VectorStore
+from operators.vocabulary.price_bucket import price_bucket
+from sandbox.life import ProductTruth, Truth
+from schemas.attributes import Attribute
+from schemas.catalog import LedgerEntry
+from schemas.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it should be."""
+
+    key: str
+    what: str
+    """E.g. ``index.price_bucket`` or ``ledger.version``."""
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexComparison:
+    """What the vector store and the ledger hold, and where that is wrong."""
+
+    indexed: int
+    tombstones: int
+    differences: tuple[Difference, ...]
+
+
+async def compare_index(truth: Truth, index: VectorStore, ledger: Ledger) -> IndexComparison:
+    """Compare every product of the truth, and look for what should not be there.
+
+    Values that the vendor never told may be anything, but must be marked as a model's guess. Two
+    products have the same image hash exactly when their pictures are the same.
+    """
+    indexed = {key: attributes async for key, attributes in index.scan()}
+    entries = {entry.key: entry async for entry in ledger.scan()}
+    live = truth.live()
+    known = {key for key, entry in entries.items() if entry.exists}
+    differences = [
+        Difference(key, part, "not there or deleted", "there")
+        for part, held in (("index", indexed.keys()), ("ledger", known))
+        for key in sorted(held - live.keys())
+    ]
+    for key, product in live.items():
+        if key in indexed:
+            differences += _index_differences(product, indexed[key])
+        else:
+            differences.append(Difference(key, "index", "there", "not there"))
+        if key in known:
+            differences += _ledger_differences(product, entries[key])
+        else:
+            differences.append(Difference(key, "ledger", "there", "not there or deleted"))
+    present = {key: product for key, product in live.items() if key in indexed}
+    differences += _picture_differences(present, indexed)
+    tombstones = sum(not entry.exists and entry.deleted_version >= 0 for entry in entries.values())
+    return IndexComparison(len(indexed), tombstones, tuple(differences))
+
+
+def _index_differences(product: ProductTruth, found: IndexedAttributes) -> Iterator[Difference]:
+    price = Money(amount_minor=product.price_minor, currency=product.currency)
+    expected: dict[str, Any] = {
+        "market": product.market,
+        "brand": product.brand.casefold(),
+        "style": product.style,
+        "sizes": () if product.size is None else (product.size,),
+        "in_stock": product.in_stock,
+        "currency": product.currency,
+        "price_bucket": price_bucket(price),
+    }
+    expected |= _told(product)
+    for name, value in expected.items():
+        if getattr(found, name) != value:
+            yield Difference(product.key, f"index.{name}", str(value), str(getattr(found, name)))
+
+
+def _ledger_differences(product: ProductTruth, entry: LedgerEntry) -> Iterator[Difference]:
+    update = entry.update
+    price = update.price
+    facts: list[tuple[str, object, object]] = [
+        ("version", product.version, entry.version),
+        (
+            "price",
+            (product.price_minor, product.currency),
+            price and (price.amount_minor, price.currency),
+        ),
+        ("in_stock", product.in_stock, update.in_stock),
+        ("indexed", True, entry.indexed),
+    ]
+    if product.stock:  # sold out is told by a word as well as by a number
+        facts.append(("stock", product.stock, update.stock))
+    for name, expected, found in facts:
+        if expected != found:
+            yield Difference(product.key, f"ledger.{name}", str(expected), str(found))
+    told = _told(product)
+    for name in ("department", "category", "colour", "pattern", "gender"):
+        attribute: Attribute | None = getattr(entry.attributes, name)
+        if name in told:
+            if attribute is None or attribute.value != told[name] or attribute.source == "model":
+                yield Difference(
+                    product.key, f"ledger.{name}", f"{told[name]}, a fact", str(attribute)
+                )
+        elif attribute is not None and attribute.source != "model":
+            yield Difference(product.key, f"ledger.{name}", "unknown or a guess", str(attribute))
+
+
+def _told(product: ProductTruth) -> dict[str, str]:
+    """What the vendor tells of the garment, in the standard vocabulary."""
+    garment = product.garment
+    told: dict[str, str] = {}
+    if product.category_told:
+        told |= {"department": garment.department, "category": garment.type}
+    if product.colour_told:
+        told["colour"] = garment.colour
+    if product.pattern_told:
+        told["pattern"] = garment.pattern
+    if product.gender is not None:
+        told["gender"] = product.gender
+    return told
+
+
+def _picture_differences(
+    products: dict[str, ProductTruth], indexed: dict[str, IndexedAttributes]
+) -> Iterator[Difference]:
+    hash_of: dict[str, str] = {}
+    picture_of: dict[str, str] = {}
+    for key, product in products.items():
+        found = indexed[key].image_hash
+        expected = hash_of.setdefault(product.picture, found)
+        if found != expected:
+            yield Difference(key, "index.image_hash", f"{expected}, of {product.picture}", found)
+        elif (shown := picture_of.setdefault(found, product.picture)) != product.picture:
+            yield Difference(
+                key, "index.image_hash", f"one of {product.picture}", f"that of {shown}"
+            )

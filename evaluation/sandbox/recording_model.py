@@ -1,0 +1,76 @@
+"""A vision-language model that counts what it is asked, and one whose answers are noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL.Image import Image
+
+from operators.budget import Budget
+from operators.ports import LayerDescription, Picture, VisionLanguageModel
+from schemas.attributes import Department
+from schemas.rerank import RerankMethod
+
+
+class CountedModel:
+    """Implements :class:`operators.ports.VisionLanguageModel` by another one."""
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        self._model = model
+        self.calls = 0
+        """Requests a server would get: one per look described, and per candidate that is judged by
+        itself, or per layer whose candidates are ordered at once."""
+
+    @property
+    def fingerprint(self) -> str:
+        return self._model.fingerprint
+
+    async def describe(
+        self, pictures: Sequence[Picture], budget: Budget
+    ) -> dict[Department, LayerDescription]:
+        self.calls += 1
+        return await self._model.describe(pictures, budget)
+
+    async def rerank(
+        self,
+        method: RerankMethod,
+        query: str,
+        region: Image,
+        candidates: Sequence[bytes],
+        budget: Budget,
+    ) -> list[float | None]:
+        self.calls += 1 if method is RerankMethod.LISTWISE else len(candidates)
+        return await self._model.rerank(method, query, region, candidates, budget)
+
+
+class Overheard:
+    """Implements :class:`operators.ports.VisionLanguageModel` by another one."""
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        self._model = model
+        self._answers: list[float | None] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return self._model.fingerprint
+
+    def last_answers(self) -> list[float | None]:
+        """To the last call of rerank, if any since this was asked."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    async def describe(
+        self, pictures: Sequence[Picture], budget: Budget
+    ) -> dict[Department, LayerDescription]:
+        return await self._model.describe(pictures, budget)
+
+    async def rerank(
+        self,
+        method: RerankMethod,
+        query: str,
+        region: Image,
+        candidates: Sequence[bytes],
+        budget: Budget,
+    ) -> list[float | None]:
+        self._answers = await self._model.rerank(method, query, region, candidates, budget)
+        return self._answers

@@ -1,0 +1,40 @@
+"""Results with a time to live, in Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from operators.stores.redis.pipeline import RedisPipeline
+from schemas.settings import BatchSettings
+
+PREFIX = "looksync:cache:"
+
+
+class RedisCache:
+    """A :class:`operators.ports.Cache`."""
+
+    def __init__(
+        self,
+        client: Redis,
+        batches: BatchSettings,
+        observe: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """``client`` stays the caller's to close; ``observe``: see MicroBatcher."""
+        self._redis = RedisPipeline(client, batches, observe)
+
+    async def get(self, key: str) -> bytes | None:
+        value: bytes | None = await self._redis.execute(lambda pipeline: pipeline.get(PREFIX + key))
+        return value
+
+    async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
+        """Nothing is kept when ``ttl_seconds`` is less than a millisecond."""
+        if (milliseconds := int(ttl_seconds * 1000)) > 0:
+            await self._redis.execute(
+                lambda pipeline: pipeline.set(PREFIX + key, value, px=milliseconds)
+            )
+
+    async def close(self) -> None:
+        """Finish the calls under way."""
+        await self._redis.close()

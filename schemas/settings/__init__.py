@@ -1,0 +1,36 @@
+"""The one tree of settings; :mod:`schemas.settings.tree` says how it is read."""
+
+from schemas.settings.base import BatchSettings, Section
+from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
+from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
+from schemas.settings.stores import IndexSettings, RedisSettings, ThumbnailSettings
+from schemas.settings.streaming import (
+    FlowSettings,
+    KafkaSettings,
+    LookFlowSettings,
+    StreamSettings,
+    TopicSettings,
+)
+from schemas.settings.tree import PRESETS, Settings, load_settings
+
+__all__ = [
+    "PRESETS",
+    "BatchSettings",
+    "CatalogSettings",
+    "EncoderSettings",
+    "FlowSettings",
+    "ImageSettings",
+    "IndexSettings",
+    "KafkaSettings",
+    "LookFlowSettings",
+    "MatchingSettings",
+    "RedisSettings",
+    "Section",
+    "SegmenterSettings",
+    "Settings",
+    "StreamSettings",
+    "ThumbnailSettings",
+    "TopicSettings",
+    "VlmSettings",
+    "load_settings",
+]

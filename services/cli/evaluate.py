@@ -1,0 +1,174 @@
+"""``looksync eval``: what the flows published, judged against the truth of a drawn world."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dataflows.wiring.parts import open_catalog_parts, open_look_parts
+from evaluation.sandbox.catalog_report import catalog_report
+from evaluation.sandbox.gallery import write_gallery
+from evaluation.sandbox.look_report import look_report
+from evaluation.sandbox.recording_model import CountedModel
+from evaluation.sandbox.report import Report
+from evaluation.sandbox.table import Variant, ablation_table, report_table
+from operators.budget import Budget
+from operators.catalog.coverage import coverage, coverage_table
+from operators.matching.match import match_look
+from operators.matching.parts import MatchParts
+from operators.streaming.files.topic import FileTopic
+from sandbox.life import World, open_world
+from schemas.catalog import LedgerEntry
+from schemas.errors import Misconfigured
+from schemas.looks import Look
+from schemas.records import Record
+from schemas.rerank import RerankMethod
+from schemas.settings import Settings, VlmSettings, load_settings
+
+_NOBODY = "http://127.0.0.1:9/v1"
+"""Where no model server listens (the discard port)."""
+
+COUNTS = "counts.json"
+"""Flow -> what it counted while it ran; counters leave no record on any topic."""
+
+
+def write_counts(folder: Path, flow: str, counts: Mapping[str, object]) -> None:
+    """Keep what ``flow`` counted, for later judgements."""
+    path = folder / COUNTS
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps({**known, flow: counts}, indent=1), encoding="utf-8")
+
+
+def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
+    """Judge a demo again. Raises Misconfigured when none has run in ``folder``."""
+    config, report = folder / "looksync.toml", folder / "report.json"
+    if not report.exists():
+        raise Misconfigured(f"{folder} has no finished demo; run `looksync demo` first")
+    settings = load_settings(config)
+    if ablation:
+        asyncio.run(_print_ablation(folder, settings, console))
+        return 0
+    seconds = json.loads(report.read_text(encoding="utf-8"))["seconds"]
+    return judge(folder, settings, console, seconds=seconds)
+
+
+def judge(folder: Path, settings: Settings, console: Console, *, seconds: float) -> int:
+    """Write report.json and gallery.html, print the figures; 0 when every promise was kept."""
+    world = open_world(folder / "world")
+    report = asyncio.run(_report(folder, world, settings, seconds))
+    (folder / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
+    gallery = folder / "gallery.html"
+    write_gallery(gallery, world, report, _records(settings, settings.topics.matches))
+    console.print(report_table(report))
+    console.print(f"gallery  {gallery}\nreport   {folder / 'report.json'}", highlight=False)
+    for failure in report.failures():
+        console.print(f"[bold red]FAILED[/] {failure}", highlight=False)
+    return 1 if report.failures() else 0
+
+
+async def _report(folder: Path, world: World, settings: Settings, seconds: float) -> Report:
+    topics = settings.topics
+    counts: dict[str, Any] = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+    truth = world.truth()
+    async with open_catalog_parts(settings) as parts:
+        catalog = await catalog_report(
+            truth,
+            parts.index,
+            parts.ledger,
+            changes=_records(settings, topics.changes),
+            dead_letters=_records(settings, topics.dead_letters(topics.updates)),
+            decisions=counts["catalog"]["decisions"],
+            embeddings=counts["catalog"]["embeddings"],
+        )
+    looks = look_report(
+        truth,
+        _records(settings, topics.matches),
+        _records(settings, topics.dead_letters(topics.looks)),
+    )
+    return Report(world.seed, world.products, seconds, catalog, looks)
+
+
+def _records(settings: Settings, name: str) -> Iterator[Record]:
+    topic = FileTopic(settings.topics.folder, name)
+    for partition in range(topic.partitions):
+        yield from topic.read(partition)
+
+
+async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
+    """The same looks matched in each way there is, in process and without the cache."""
+    world = open_world(folder / "world")
+    variants: dict[str, Variant] = {}
+    for name, variant in _variants(settings).items():
+        console.print(f"[dim]{name} ...[/]")
+        uncached = {"cache_seconds": 0.0}
+        variant = variant.model_copy(
+            update={
+                "matching": variant.matching.model_copy(update=uncached),
+                "vlm": variant.vlm.model_copy(update=uncached),
+            }
+        )
+        async with open_look_parts(variant) as opened:
+            parts = opened.match
+            model = CountedModel(parts.vlm) if parts.vlm is not None else None
+            matched = await _matched(world, replace(parts, vlm=model), variant)
+        report = look_report(world.truth(), matched)
+        calls = model.calls / len(matched) if model else 0.0
+        variants[name] = Variant(report, calls)
+    console.print(ablation_table(variants))
+
+
+def _variants(settings: Settings) -> dict[str, Settings]:
+    """Name -> settings. Without a vision-language model, the kinds of query; with one, also who
+    writes the queries, each way to rerank, and the model's server being down."""
+
+    def changed(vlm: VlmSettings = settings.vlm, **matching: Any) -> Settings:
+        return settings.model_copy(
+            update={"vlm": vlm, "matching": settings.matching.model_copy(update=matching)}
+        )
+
+    none, unranked = VlmSettings(kind="none"), RerankMethod.NONE
+    kinds = ("text", "region", "fused")
+    without = {
+        f"tagger, {kind}, unranked": changed(none, queries=kind, rerank=unranked) for kind in kinds
+    }
+    without["tagger, fused, by similarity"] = changed(none, queries="fused")
+    if settings.vlm.kind == "none":
+        return without
+    down = VlmSettings(kind="openai", url=_NOBODY)
+    return (
+        without
+        | {f"model, {kind}, unranked": changed(queries=kind, rerank=unranked) for kind in kinds}
+        | {
+            f"model, fused, by {method.value}": changed(queries="fused", rerank=method)
+            for method in RerankMethod
+            if method is not RerankMethod.NONE
+        }
+        | {"model down": changed(down)}
+    )
+
+
+async def _matched(world: World, parts: MatchParts, settings: Settings) -> list[Record]:
+    looks = {record.key: record for record in world.look_event_records()}
+    records = []
+    for key, record in looks.items():
+        look = Look.model_validate_json(record.value)
+        budget = Budget.of(settings.stream.looks.deadline_seconds)
+        event = await match_look(look, parts, budget)
+        records.append(Record(key, event.model_dump_json().encode()))
+    return records
+
+
+def print_coverage(settings: Settings, console: Console) -> None:
+    """Per vendor and attribute, where the values in the ledger came from."""
+
+    async def entries() -> list[LedgerEntry]:
+        async with open_catalog_parts(settings) as parts:
+            return [entry async for entry in parts.ledger.scan()]
+
+    console.print(coverage_table(coverage(asyncio.run(entries()))), highlight=False)
