@@ -1,4 +1,4 @@
-"""Several things at once, of which none outlives the others' failure."""
+"""Run coroutines concurrently; none outlives another's failure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-async def side_by_side(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def gather_or_cancel(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """The results in the order of ``work``.
 
     Like asyncio.gather, but when one fails, or the caller is cancelled, the others are cancelled
-    and waited for: nothing goes on in the background with parts that may be closed meanwhile.
+    and awaited: nothing keeps running in the background on parts that may be closed by then.
     """
     tasks = [asyncio.ensure_future(one) for one in work]
     try:

@@ -114,6 +114,11 @@ class VisionLanguageModel(Protocol):
 class Segmenter(Protocol):
     """Finds where a layer is in a picture."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the same picture may get other regions; part of the result cache's key."""
+        ...
+
     async def locate(self, image: Image, layers: Sequence[Department]) -> dict[Department, Located]:
         """The region of each of ``layers`` that is found; layers not found are left out."""
         ...

@@ -18,7 +18,7 @@ from operators.matching.calibration import Calibration
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
-from operators.models.sandbox_weights import encoder_source
+from operators.models.encoder_table import encoder_source
 from operators.ports import Claims, Ledger, VectorStore
 from operators.stores.redis.ledger_identity import LedgerIdentity
 from operators.stores.redis.mirrors import MirrorAcknowledgements

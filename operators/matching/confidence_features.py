@@ -9,7 +9,7 @@ from operators.matching.tagger import Tagger
 from operators.ports import LayerDescription, Vector
 
 
-async def features(
+async def confidence_features(
     ranked: Sequence[Ranked],
     description: LayerDescription,
     text: Vector,

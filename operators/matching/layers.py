@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from operators.budget import Budget
-from operators.concurrency import side_by_side
+from operators.concurrency import gather_or_cancel
 from operators.matching.crops import cut, square_around
 from operators.matching.journal import Journal
 from operators.matching.parts import MatchParts
@@ -36,7 +36,7 @@ class Layer:
     """The vision-language model's; None: the tagger is to write it."""
 
 
-async def see(
+async def detect_layers(
     look: Look, pictures: Sequence[Picture], parts: MatchParts, budget: Budget, journal: Journal
 ) -> list[Layer]:
     """The look's layers, those asked for only, from head of the list of departments to its end.
@@ -72,7 +72,7 @@ async def see(
 
     with journal.stage("regions"):
         async with budget.enforced("regions"):
-            return await side_by_side(layer(d) for d in Department if d in wanted)
+            return await gather_or_cancel(layer(d) for d in Department if d in wanted)
 
 
 async def _describe(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from operators.budget import Budget
-from operators.concurrency import side_by_side
+from operators.concurrency import gather_or_cancel
 from operators.matching.candidates import find
-from operators.matching.confidence_features import features
+from operators.matching.confidence_features import confidence_features
 from operators.matching.journal import Journal
-from operators.matching.layers import Layer, see
+from operators.matching.layers import Layer, detect_layers
 from operators.matching.parts import MatchParts
 from operators.matching.rerank import Ranked, by_model, by_retrieval, by_segment, by_similarity
-from operators.matching.result_cache import cache_key, keep, recall
+from operators.matching.result_cache import cache_key, lookup, store
 from operators.matching.select import Choice
 from operators.matching.vectorize import fuse
 from operators.ports import LayerDescription, Picture
@@ -37,11 +37,11 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
             pictures = await _fetch(look, parts, budget, journal)
         key = cache_key(look, pictures, parts)
         with journal.stage("recall"):
-            known = await recall(key, parts)
+            known = await lookup(key, parts)
         if known is not None:
             return _event(look, parts, journal, known.layers, _nothing(known.layers), cached=True)
-        layers = await see(look, pictures, parts, budget, journal)
-        matches = await side_by_side(
+        layers = await detect_layers(look, pictures, parts, budget, journal)
+        matches = await gather_or_cancel(
             match_layer(layer, look, parts, budget, journal) for layer in layers
         )
     except ImageRefused as refused:
@@ -50,7 +50,7 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
         journal.degrade("look", "deadline")
         return _event(look, parts, journal, refused=late)
     result = _event(look, parts, journal, matches, _nothing(matches))
-    await keep(key, result, parts)
+    await store(key, result, parts)
     return result
 
 
@@ -99,7 +99,9 @@ async def rank_layer(
         ranked = await _rerank(choices, description, layer, parts, budget, journal)
     with journal.stage("abstain"):
         evidence = (
-            await features(ranked, description, text, layer.region, parts.tagger) if ranked else {}
+            await confidence_features(ranked, description, text, layer.region, parts.tagger)
+            if ranked
+            else {}
         )
     return RankedLayer(layer, description, ranked, relaxed, evidence)
 
@@ -143,7 +145,7 @@ async def _fetch(look: Look, parts: MatchParts, budget: Budget, journal: Journal
             return None
 
     async with budget.enforced("fetch"):
-        fetched = await side_by_side(map(fetch, (look.image, *look.reference_images)))
+        fetched = await gather_or_cancel(map(fetch, (look.image, *look.reference_images)))
     return [picture for picture in fetched if picture is not None]
 
 

@@ -77,6 +77,9 @@ class Evidence:
 class PatchSegmenter:
     """Implements :class:`operators.ports.Segmenter` with nothing but an encoder."""
 
+    fingerprint = "patches-1"
+    """Of the method; what else regions depend on is the encoder's and the calibration's."""
+
     def __init__(
         self,
         encoder: ImageTextEncoder,

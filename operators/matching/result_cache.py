@@ -1,4 +1,4 @@
-"""Results of looks seen before, by what is in the picture and all that the result depends on."""
+"""Cached results of looks, keyed by the pictures and everything else a result depends on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def product_of(entry: LedgerEntry) -> Product:
 
 
 def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str:
-    """Equal for two looks exactly when they are due the same result, the catalog being equal."""
+    """The same for two looks exactly when, with the same catalog, they get the same result."""
     context = look.model_dump_json(include={"market", "gender", "preferences", "inferred"})
     everything = (
         [picture.pixel_hash for picture in pictures],
@@ -39,18 +39,18 @@ def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str
         parts.calibration.model_dump_json(),
         parts.encoder.fingerprint,
         parts.vlm.fingerprint if parts.vlm else None,
-        type(parts.segmenter).__name__,
+        parts.segmenter.fingerprint,
         parts.index.generation,
     )
     digest = hashlib.sha256(json.dumps(everything).encode()).hexdigest()
     return f"looks.matched/{digest}"
 
 
-async def recall(key: str, parts: MatchParts) -> LookMatches | None:
-    """The result kept under ``key``, if each of its products still is what it was.
+async def lookup(key: str, parts: MatchParts) -> LookMatches | None:
+    """The cached result, or None when there is none or one of its products has changed since.
 
-    A product that changed in any way (price, stock, attributes, gone) voids the result; a product
-    that has come since is seen when the result's time is over.
+    Any change of a product (price, stock, attributes, deletion) invalidates the result. New
+    products appear once the result has expired.
     """
     if parts.cache is None or parts.settings.cache_seconds == 0:
         return None
@@ -78,8 +78,8 @@ async def recall(key: str, parts: MatchParts) -> LookMatches | None:
     return result if unchanged else None
 
 
-async def keep(key: str, result: LookMatches, parts: MatchParts) -> None:
-    """Remember a result, unless something was missing when it was made."""
+async def store(key: str, result: LookMatches, parts: MatchParts) -> None:
+    """Cache a result, unless it is degraded."""
     if parts.cache is None or parts.settings.cache_seconds == 0 or result.degraded:
         return
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from operators.models.sandbox_weights import SANDBOX_ENCODER, sandbox_weights
 from schemas.errors import Misconfigured
-from schemas.settings import EncoderSettings
 
 Library: TypeAlias = Literal["open_clip", "transformers"]
 Channels: TypeAlias = tuple[float, float, float]
@@ -66,8 +66,8 @@ class EncoderDescription:
         return self.gflops / VIT_B_32_GFLOPS
 
 
-SHIPPED: str = EncoderSettings.model_fields["model"].default
-"""The sandbox CLIP, which the settings name by default."""
+SHIPPED = f"local-dir:{sandbox_weights('clip')}"
+"""The sandbox's encoder, which the settings name by default."""
 
 VIT_B_32_GFLOPS = 8.818
 
@@ -139,7 +139,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         licence="Apache-2.0",
     ),
     EncoderDescription(
-        name="sandbox-clip",
+        name=SANDBOX_ENCODER,
         library="open_clip",
         checkpoint=SHIPPED,
         dimension=128,
@@ -160,3 +160,8 @@ def known_encoder(name: str) -> EncoderDescription:
     raise Misconfigured(
         f"no encoder is called {name!r}; known are {', '.join(row.name for row in ENCODERS)}"
     )
+
+
+def encoder_source(model: str) -> str:
+    """``model`` as the loaders take it: the name of a row becomes its source."""
+    return next((row.source for row in ENCODERS if row.name == model), model)

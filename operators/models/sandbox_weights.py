@@ -1,4 +1,4 @@
-"""Finds the sandbox's weights by the name ``sandbox``: the one place that knows where they are."""
+"""Finds the sandbox's weights by name: the one place that knows where they are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Literal
 
 from schemas.errors import Misconfigured
 
-SANDBOX = "sandbox"
-"""As ``encoder.model`` and ``vlm.model`` name it."""
+SANDBOX_ENCODER = "sandbox-clip"
+"""As ``encoder.model`` names it."""
+SANDBOX_VLM = "sandbox-vlm"
+"""As ``vlm.model`` names it."""
 
 
 def sandbox_weights(model: Literal["clip", "vlm"]) -> Path:
@@ -19,8 +21,3 @@ def sandbox_weights(model: Literal["clip", "vlm"]) -> Path:
     if package is None or not package.submodule_search_locations:
         raise Misconfigured("the sandbox is not installed: name another model")
     return Path(next(iter(package.submodule_search_locations))) / "weights" / model
-
-
-def encoder_source(model: str) -> str:
-    """``model`` as the loaders take it: ``sandbox`` is the folder of the sandbox's encoder."""
-    return f"local-dir:{sandbox_weights('clip')}" if model == SANDBOX else model

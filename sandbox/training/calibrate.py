@@ -23,15 +23,16 @@ from evaluation.sandbox.recording_model import Overheard
 from operators.budget import Budget
 from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
-from operators.matching.confidence_features import features
+from operators.matching.confidence_features import confidence_features
 from operators.matching.journal import Journal
-from operators.matching.layers import see
+from operators.matching.layers import detect_layers
 from operators.matching.match import RankedLayer, rank_layer
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import ONE_PIECE, PatchSegmenter
 from operators.matching.tagger import Tagger
+from operators.models.encoder_table import encoder_source
 from operators.models.load_encoder import load_encoder
-from operators.models.sandbox_weights import SANDBOX
+from operators.models.sandbox_weights import SANDBOX_VLM
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.ports import ImageTextEncoder, VisionLanguageModel
 from operators.stores.sqlite.index import SqliteIndex
@@ -191,7 +192,7 @@ async def _judged(
         for look in {look.look_id: look for look in looks}.values():
             budget, journal = Budget.of(60), Journal()
             picture = await parts.pictures.fetch(look.image)
-            for layer in await see(look, [picture], parts, budget, journal):
+            for layer in await detect_layers(look, [picture], parts, budget, journal):
                 worn = truth[look.look_id].layers.get(layer.department.value)
                 found = await rank_layer(layer, look, parts, budget, journal)
                 answers = model.last_answers() if model else []
@@ -214,7 +215,7 @@ async def _options(
             Option(
                 own=one.score,
                 model=answers[number] if answers else None,
-                features=await features(
+                features=await confidence_features(
                     order, found.description, text, found.layer.region, parts.tagger
                 ),
                 same_item=one.choice.offer.candidate.key in true,
@@ -287,7 +288,9 @@ def main() -> None:
     """Fit and write the calibration."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default=EncoderSettings().model)
-    parser.add_argument("--vlm", default=SANDBOX, help="Folder of a model that knows sandbox-1.")
+    parser.add_argument(
+        "--vlm", default=SANDBOX_VLM, help="Folder; it knows sandbox-1."
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--worlds", type=Path, default=Path("var/calibration"))
     parser.add_argument("--products", type=int, default=3000)
@@ -297,7 +300,7 @@ def main() -> None:
     calibration, judged = asyncio.run(
         calibrate(asked.model, vlm, asked.seeds, asked.worlds, asked.products, asked.looks)
     )
-    out = Path(asked.model.removeprefix("local-dir:")) / FILE_NAME
+    out = Path(encoder_source(asked.model).removeprefix("local-dir:")) / FILE_NAME
     out.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for describer, same in (
         ("tagger", calibration.same_item),

@@ -11,8 +11,8 @@ from schemas.settings.base import BatchSettings, Section
 
 class EncoderSettings(Section):
     model: str = Field(
-        "sandbox",
-        description="sandbox, a name of `looksync models list`, local-dir:FOLDER, hf-hub:NAME "
+        "sandbox-clip",
+        description="A name of `looksync models list`, local-dir:FOLDER, hf-hub:NAME "
         "(open_clip), transformers:NAME, or open_clip's ARCHITECTURE/PRETRAINED.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -32,7 +32,7 @@ class VlmSettings(Section):
     url: str = Field("http://127.0.0.1:8000/v1", description="Up to and including the version.")
     model: str = Field(
         "Qwen/Qwen3-VL-8B-Instruct",
-        description="As the server calls it; embedded: a folder, or sandbox (the sandbox's).",
+        description="As the server calls it; embedded: a folder, or sandbox-vlm.",
     )
     api_key: SecretStr | None = None
     prompts: str = Field(
@@ -58,7 +58,7 @@ class VlmSettings(Section):
     def _sandbox_model(cls, given: Any) -> Any:
         """Embedded without a folder: the sandbox's model, which knows its own prompts only."""
         if isinstance(given, dict) and given.get("kind") == "embedded" and "model" not in given:
-            return {"model": "sandbox", "prompts": "sandbox-1", **given}
+            return {"model": "sandbox-vlm", "prompts": "sandbox-1", **given}
         return given
 
 

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 
 from k8s.settings_toml import NAME, settings_of, toml_of
 from schemas.settings import Settings, load_settings
-from services.cli import app
+from services.cli.app import app
 
 FLOWS = ("catalog", "looks")
 

@@ -63,7 +63,7 @@ def test_the_preset_is_a_row_of_the_same_name() -> None:
 
 
 def test_the_default_is_a_row() -> None:
-    assert EncoderSettings().model == known_encoder("sandbox-clip").source
+    assert EncoderSettings().model == known_encoder("sandbox-clip").name
 
 
 def test_a_fetched_folder_keeps_the_name_of_its_row() -> None:

@@ -16,7 +16,7 @@ def no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_embedded_preset_asks_the_sandboxs_model() -> None:
     vlm = load_settings(preset="embedded").vlm
-    assert (vlm.kind, vlm.model, vlm.prompts) == ("embedded", "sandbox", "sandbox-1")
+    assert (vlm.kind, vlm.model, vlm.prompts) == ("embedded", "sandbox-vlm", "sandbox-1")
 
 
 @pytest.mark.parametrize("kind", ["none", "openai"])

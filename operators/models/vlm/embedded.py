@@ -29,7 +29,7 @@ from xgrammar.contrib.hf import LogitsProcessor
 
 from operators.batcher import MicroBatcher
 from operators.budget import Budget
-from operators.models.sandbox_weights import SANDBOX, sandbox_weights
+from operators.models.sandbox_weights import SANDBOX_VLM, sandbox_weights
 from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired, schema_of
 from operators.models.vlm.prompts import Prompts
 from operators.ports import LayerDescription, Picture
@@ -91,11 +91,11 @@ class EmbeddedVisionModel:
 
     @classmethod
     def load(cls, settings: VlmSettings, taxonomy: Taxonomy, repaired: Repaired) -> Self:
-        """``settings.model`` is a folder, or ``sandbox``.
+        """``settings.model`` is a folder, or ``sandbox-vlm``.
 
         Raises Misconfigured when no model can be read there.
         """
-        folder = sandbox_weights("vlm") if settings.model == SANDBOX else Path(settings.model)
+        folder = sandbox_weights("vlm") if settings.model == SANDBOX_VLM else Path(settings.model)
         try:
             processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
             model: Any = AutoModelForImageTextToText.from_pretrained(
