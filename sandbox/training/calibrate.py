@@ -288,9 +288,7 @@ def main() -> None:
     """Fit and write the calibration."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default=EncoderSettings().model)
-    parser.add_argument(
-        "--vlm", default=SANDBOX_VLM, help="Folder; it knows sandbox-1."
-    )
+    parser.add_argument("--vlm", default=SANDBOX_VLM, help="Folder; it knows sandbox-1.")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--worlds", type=Path, default=Path("var/calibration"))
     parser.add_argument("--products", type=int, default=3000)
