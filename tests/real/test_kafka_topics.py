@@ -53,7 +53,7 @@ def test_differences_are_told_with_the_command(kafka: RealKafka, tmp_path: Path)
 
     assert code == 1
     assert "2 partitions, topics.partitions = 5" in told
-    assert "1 copies of a partition, topics.kafka.replication = 2" in told
+    assert "1 replicas of a partition, topics.kafka.replication = 2" in told
     assert "retention.ms is 604800000, should be 3600000" in told
     assert f"--topic {flows.prefix}.looks --add-config retention.ms=3600000" in told
 
