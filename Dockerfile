@@ -1,10 +1,10 @@
 # The flows and the command line on a CPU:
 #     docker build --tag looksync:0.1.0-cpu .
-# Everything is as uv.lock says, with hashes, but for torch: the lock's build is for CUDA (2.7 GB of
-# its libraries, and torch cannot be imported without them), so its CPU build is taken in the same
-# version from where uv knows it to be. docs/decisions/096 says why.
-# Not built where this was written (no container engine there): tests/k8s/test_images.py checks what
-# can be checked without one.
+# All packages come from uv.lock, with hashes, except torch and torchvision: the lock's torch is built
+# for CUDA and cannot be imported without 2.7 GB of CUDA libraries. Their CPU builds come from uv's
+# source of CPU builds, in the lock's versions (docs/decisions/096).
+# Never built here, because there is no container engine; tests/k8s/test_images.py checks what can be
+# checked without one.
 
 FROM python:3.11.14-slim-trixie AS build
 RUN pip install --no-cache-dir uv==0.13.9

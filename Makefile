@@ -11,8 +11,10 @@ STAMP := .venv/.synced
 SEED ?= 7
 PRODUCTS ?= 2000
 LOOKS ?= 100
+AREA ?= matching catalog kafka
+SAMPLE ?= 120
 
-.PHONY: help setup demo test check services services-down services-setup test-services k8s k8s-tools bench soak clean
+.PHONY: help setup demo test coverage check mutation services services-down services-setup test-services k8s k8s-tools bench soak clean
 
 help:  ## This list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
@@ -33,6 +35,9 @@ demo: $(STAMP)  ## The whole system on a drawn fashion world: SEED=7 PRODUCTS=20
 	$(RUN) -m services.cli demo --seed $(SEED) --products $(PRODUCTS) --looks $(LOOKS)
 
 test: check k8s-tools  ## Checks, then all tests
+	$(RUN) -m pytest -n 2 --dist loadfile -m 'not services'
+
+coverage: $(STAMP) k8s-tools  ## The same tests with branch coverage (about twice the time)
 	$(RUN) -m pytest -n 2 --dist loadfile -m 'not services' --cov --cov-report=term:skip-covered
 
 check: $(STAMP)  ## ruff, mypy --strict, import-linter
@@ -40,6 +45,10 @@ check: $(STAMP)  ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
+
+mutation: $(STAMP)  ## Mutation score of the rules, by hand: AREA=kafka SAMPLE=120 SEED=7
+	@for area in $(AREA); do \
+	  nice $(RUN) -m tests.mutation $$area --sample $(SAMPLE) --seed $(SEED) || exit 1; done
 
 services: $(STAMP)  ## Real Kafka, Weaviate, Redis, vLLM on 127.0.0.1; data in var/services/
 	$(RUN) -m devservers up
@@ -65,7 +74,7 @@ k8s-tools:  ## kustomize for the tests of k8s/, built from its Go module
 	  || echo "no kustomize: the tests that build the overlays will be skipped"
 
 bench: $(STAMP)  ## Benchmarks: ratios within one run
-	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions; do \
+	@for name in streaming_overhead catalog_throughput look_stages catalog_memory regions ingest; do \
 	  echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
 
 soak: $(STAMP)  ## 20 minutes at a steady rate on real servers; writes docs/soak.md

@@ -2,8 +2,8 @@
 
     python -m benchmarks.catalog_memory [PRODUCTS ...]        default: 1000 10000 100000
 
-The pictures repeat (300 styles have one of their own) and each is embedded once: what grows is the
-number of products, not the work of the model. Each size runs in a process of its own.
+Only 300 styles have a picture of their own, and each picture is embedded once: more products do not
+mean more work for the model. Each size runs in its own process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.drawn_world import drawn_world
 from dataflows.catalog import NAME, build
 from dataflows.execution import execute
 from dataflows.runtime import FlowRuntime
-from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.embedded import embedded_services
 from dataflows.wiring.parts import open_catalog_parts
 from operators.catalog.apply import apply_packet
 from operators.ports import ImageTextEncoder, Vector
@@ -36,13 +36,14 @@ from schemas.settings import Settings
 PICTURED = 300
 
 
-class RememberingEncoder:
-    """An encoder that embeds equal pictures once."""
+class MemoisingEncoder:
+    """Embeds equal pictures once."""
 
     def __init__(self, encoder: ImageTextEncoder) -> None:
         self._encoder = encoder
         self._known: dict[bytes, Vector] = {}
         self.fingerprint, self.dimension = encoder.fingerprint, encoder.dimension
+        self.reads_text = encoder.reads_text
         self.encode_text, self.encode_patches = encoder.encode_text, encoder.encode_patches
 
     async def encode_image(self, image: Image) -> Vector:
@@ -54,14 +55,14 @@ class RememberingEncoder:
 
 @contextmanager
 def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
-    """The catalog flow on its own parts, but for the encoder."""
+    """Open the catalog flow with a memoising encoder."""
     with runtime.lane.thread.hold(open_catalog_parts(settings, runtime.metrics)) as parts:
-        quick = replace(parts, encoder=RememberingEncoder(parts.encoder))
+        quick = replace(parts, encoder=MemoisingEncoder(parts.encoder))
         yield build(settings, partial(apply_packet, parts=quick), runtime)
 
 
 async def ledger_bytes(url: str) -> int:
-    """Bytes of memory that the ledger's server uses for its data."""
+    """Return the bytes of memory that the ledger's server uses for its data."""
     client = open_redis(url)
     used = (await client.info("memory"))["used_memory_dataset"]
     await client.aclose()

@@ -1,10 +1,9 @@
-"""The catalog flow against the bare encoder on the same pictures, as a ratio within one run.
+"""Throughput of the catalog flow relative to the bare encoder, on the same pictures in one run.
 
     python -m benchmarks.catalog_throughput [PRODUCTS]
 
-The bare loop reads, decodes and embeds the pictures that the flow embeds, in batches of the same
-size and with the same decoder, and does nothing else. The flow's rate is taken from the times of
-its changes, so that starting the process does not count.
+The bare loop only reads, decodes and embeds the pictures that the flow embeds, with the same batch
+size and decoder. The flow's rate comes from the timestamps of its changes, which excludes start-up.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from schemas.settings import Settings
 
 
 async def bare_rate(urls: list[str], settings: Settings) -> float:
-    """Pictures per second."""
+    """Return pictures per second."""
     encoder, pictures = load_encoder(settings.encoder), PictureFetcher(settings.images)
     batch = settings.encoder.images.max_size
 

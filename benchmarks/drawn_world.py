@@ -1,4 +1,4 @@
-"""A drawn world in a temporary folder, its packets on the topic: what the benchmarks start from."""
+"""A drawn world in a temporary folder with its packets on the topic, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.settings import Settings, load_settings
 def drawn_world(
     products: int, looks: int, pictured: int | None = None
 ) -> Iterator[tuple[World, Settings]]:
-    """The world and settings whose every path is in its folder; removed at the end."""
+    """Draw a world; yield it with settings whose paths are all in its temporary folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         world = draw_world(
@@ -36,14 +36,14 @@ def drawn_world(
 
 
 def publish(settings: Settings, name: str, records: Iterator[Record]) -> None:
-    """Put ``records`` on the topic ``name``, made if need be."""
+    """Append ``records`` to the topic ``name``, which is created if missing."""
     topic = FileTopic(settings.topics.folder, name)
     topic.create(settings.topics.partitions)
     topic.append(records)
 
 
 def records_of(settings: Settings, name: str) -> Iterator[Record]:
-    """Everything on the topic ``name``."""
+    """Read all records of the topic ``name``."""
     topic = FileTopic(settings.topics.folder, name)
     for partition in range(topic.partitions):
         yield from topic.read(partition)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.encoder_memory [ARCHITECTURE]      default: ViT-H-14
 
-The weights are random, as none can be downloaded here: a checkpoint of the architecture is written
-into a temporary folder (4 GB) and loaded from there as a pod does.
+The weights are constant: a checkpoint of the architecture is written to a temporary folder (4 GB)
+and loaded from there, as in a pod.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PICTURES = 4
 
 
 def write_checkpoint(architecture: str, folder: Path) -> int:
-    """As the hub holds one; its weights' bytes."""
+    """Write a checkpoint in the hub's layout; return the size of its weights in bytes."""
     config = open_clip.get_model_config(architecture)
     with torch.device("meta"):
         model = open_clip.CLIP(**config)
@@ -43,7 +43,7 @@ def write_checkpoint(architecture: str, folder: Path) -> int:
 
 
 def memory(name: str) -> float:
-    """VmHWM (the peak) or VmRSS of this process, GiB."""
+    """Return VmHWM (the peak) or VmRSS of this process in GiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (kib,) = [line.split()[1] for line in lines if line.startswith(name)]
     return int(kib) / 2**20

@@ -1,11 +1,11 @@
-"""The encoder part against the raw model on the same pictures, as a ratio within one run.
+"""Throughput of the batching encoder relative to the raw model, on the same pictures in one run.
 
     python -m benchmarks.encoder_throughput [PICTURES] [ROUNDS]
 
-The raw loop prepares a batch of pictures, runs the image tower on it and normalises, in one thread
-and nothing else. The part is given the same pictures by concurrent callers, one by one. Both take
-turns. Once with the sandbox's encoder, where a picture costs little and the part's own work shows
-most, and once with an open_clip ViT-B-32 of random weights. Target: ratio >= 0.95.
+The raw loop prepares a batch of pictures, runs the image tower and normalises, in one thread. The
+encoder gets the same pictures from concurrent callers, one picture each. The two alternate. Both
+are measured with the sandbox's encoder, whose small model makes overhead most visible, and with an
+open_clip ViT-B-32 with random weights. Target: ratio >= 0.95.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sandbox.world import draw_product, sample_garment
 from schemas.settings import EncoderSettings
 
 SIZE = 512
-"""Side of the pictures, in pixels; vendors send larger ones, the fetcher reduces them."""
+"""Side of the pictures, in pixels; the fetcher reduces larger ones."""
 
 
 def raw_seconds(towers: OpenClipTowers, pictures: list[Image], batch: int) -> float:
@@ -40,7 +40,7 @@ def raw_seconds(towers: OpenClipTowers, pictures: list[Image], batch: int) -> fl
     return time.perf_counter() - started
 
 
-def part_seconds(encoder: OpenClipEncoder, pictures: list[Image]) -> float:
+def encoder_seconds(encoder: OpenClipEncoder, pictures: list[Image]) -> float:
     async def encode() -> float:
         started = time.perf_counter()
         await asyncio.gather(*map(encoder.encode_image, pictures))
@@ -55,16 +55,16 @@ def compare(architecture: str, pictures: list[Image], rounds: int) -> None:
     tokenize = open_clip.get_tokenizer(architecture)
     towers = OpenClipTowers(model, tokenize)
     batch = settings.images.max_size
-    raw, part = [], []
+    raw, ours = [], []
     for _ in range(rounds):
         raw.append(raw_seconds(towers, pictures, batch))
-        # A part is used from one event loop: a new one each time, around the same model.
+        # An encoder belongs to one event loop, so each round opens a new one on the same model.
         encoder = OpenClipEncoder("bench", model, tokenize, settings)
-        part.append(part_seconds(encoder, pictures))
+        ours.append(encoder_seconds(encoder, pictures))
         asyncio.run(encoder.close())
     print(
         f"{architecture.split('/')[-1]:<10} raw {len(pictures) / median(raw):>7.1f}/s   "
-        f"part {len(pictures) / median(part):>7.1f}/s   part / raw {median(raw) / median(part):.2f}"
+        f"ours {len(pictures) / median(ours):>7.1f}/s   ours / raw {median(raw) / median(ours):.2f}"
     )
 
 

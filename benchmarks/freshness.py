@@ -1,10 +1,10 @@
-"""From Kafka to searchable, and from look to event, at a steady rate on real servers.
+"""Latency from packet to searchable product and from look to event, at a steady rate.
 
     python -m benchmarks.freshness [SECONDS]
 
-Two runs: looks described by the tagger, and by the sandbox's model on a vLLM server. New products
-are asked for in Weaviate every few milliseconds until they are there; a look's event is read by a
-consumer of looks.matched.
+Runs twice on real servers: with looks described by the tagger, and by the sandbox's model on vLLM.
+Weaviate is polled for each new product until it is found; a consumer of looks.matched receives the
+events.
 """
 
 from __future__ import annotations
@@ -23,30 +23,32 @@ from benchmarks.steady_system import SteadySystem, looks, packets, steady_system
 from operators.streaming.kafka.brokers import Brokers
 from schemas.records import Record
 
-PACKETS_A_SECOND = 20
+PACKETS_PER_SECOND = 20
 NEW_EVERY = 10
-LOOKS_A_SECOND = 0.5
-ASK_EVERY = 0.02
+LOOKS_PER_SECOND = 0.5
+POLL_INTERVAL_SECONDS = 0.02
 
 
 def feed(system: SteadySystem, seconds: float, sent: dict[str, float]) -> dict[str, int]:
-    """Both topics at their rates; notes when each record was sent, by its key. Per topic, how many
-    records it was in all."""
+    """Produce to both topics at their rates; return the number of records per topic.
+
+    ``sent`` receives the Unix time at which each record was sent, by key.
+    """
     producer = Brokers(system.deployment.settings.topics).producer()
-    new, asked = packets(system.world, new_every=NEW_EVERY), looks(system.world)
+    updates, wanted = packets(system.world, new_every=NEW_EVERY), looks(system.world)
     started, counts = time.monotonic(), {"catalog.updates": 0, "looks.generated": 0}
-    look_every = round(PACKETS_A_SECOND / LOOKS_A_SECOND)
+    look_every = round(PACKETS_PER_SECOND / LOOKS_PER_SECOND)
     while time.monotonic() - started < seconds:
         ticks = counts["catalog.updates"]
-        batch: list[tuple[str, Record]] = [("catalog.updates", next(new))]
+        batch: list[tuple[str, Record]] = [("catalog.updates", next(updates))]
         if ticks % look_every == 0:
-            batch.append(("looks.generated", next(asked)))
+            batch.append(("looks.generated", next(wanted)))
         for topic, record in batch:
             sent[record.key] = time.time()
             producer.produce(topic, record.value, record.key)
             counts[topic] += 1
         producer.poll(0)
-        time.sleep(max(0.0, started + (ticks + 1) / PACKETS_A_SECOND - time.monotonic()))
+        time.sleep(max(0.0, started + (ticks + 1) / PACKETS_PER_SECOND - time.monotonic()))
     if producer.flush(30):
         raise SystemExit("Kafka did not take every record")
     return counts
@@ -63,7 +65,7 @@ async def searchable(
                 if await parts.index.get(key) is not None:
                     latencies.append(time.time() - sent[key])
                     seen.add(key)
-            await asyncio.sleep(ASK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
     return latencies
 
 

@@ -1,11 +1,10 @@
-"""Where a look's time goes: median milliseconds per stage, one look at a time, two and eight; and
-the share of it in which no model is being called.
+"""Median milliseconds per stage of a look, with one, two and eight looks at once, and the share of
+time in which no model call is in progress.
 
-python -m benchmarks.look_stages [PRODUCTS] [LOOKS]
+    python -m benchmarks.look_stages [PRODUCTS] [LOOKS]
 
-A call of a model lasts from when it is made to its answer, pictures prepared and batch awaited.
-Stages of layers that run side by side overlap: they add up to more than the total. Set
-LOOKSYNC_VLM__KIND=none for the tagger's way.
+A model call includes preprocessing and waiting for its batch. Layers run concurrently, so stages
+add up to more than the total. LOOKSYNC_VLM__KIND=none measures matching with the tagger.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import ParamSpec, TypeVar
 
 from benchmarks.drawn_world import drawn_world
 from dataflows.run import run_flow
-from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.embedded import embedded_services
 from dataflows.wiring.parts import open_look_parts
 from operators.budget import Budget
 from operators.matching.match import match_look
@@ -35,14 +34,14 @@ Result = TypeVar("Result")
 
 
 class Clock:
-    """How long at least one of the calls it times has been under way."""
+    """Measures how long at least one of the timed calls is in progress."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._under_way, self._since = 0, 0.0
+        self._in_progress, self._since = 0, 0.0
 
     def time(self, part: object, *names: str) -> None:
-        """From now on, these methods of ``part``."""
+        """Time the named methods of ``part`` from now on."""
         for name in names:
             setattr(part, name, self._timed(getattr(part, name)))
 
@@ -50,32 +49,32 @@ class Clock:
         self, call: Callable[Given, Awaitable[Result]]
     ) -> Callable[Given, Awaitable[Result]]:
         async def timed(*args: Given.args, **named: Given.kwargs) -> Result:
-            if self._under_way == 0:
+            if self._in_progress == 0:
                 self._since = time.perf_counter()
-            self._under_way += 1
+            self._in_progress += 1
             try:
                 return await call(*args, **named)
             finally:
-                self._under_way -= 1
-                if self._under_way == 0:
+                self._in_progress -= 1
+                if self._in_progress == 0:
                     self.seconds += time.perf_counter() - self._since
 
         return timed
 
 
-async def matched(
+async def match_all(
     looks: list[Look], settings: Settings, at_once: int
 ) -> tuple[list[LookMatches], float, float]:
-    """The events, the seconds that all of them took, and those in which no model was called."""
+    """The events, the total seconds, and the seconds without a model call in progress."""
     async with open_look_parts(settings) as parts:
         clock = Clock()
         clock.time(parts.match.encoder, *ENCODER_CALLS)
         if parts.match.vlm is not None:
             clock.time(parts.match.vlm, *VLM_CALLS)
-        places = asyncio.Semaphore(at_once)
+        slots = asyncio.Semaphore(at_once)
 
         async def match(look: Look) -> LookMatches:
-            async with places:
+            async with slots:
                 return await match_look(look, parts.match, Budget.of(60.0))
 
         await match(looks[0])  # class prompts are embedded once
@@ -96,7 +95,7 @@ def main(products: int = 1000, looks: int = 40) -> None:
                 "vlm": settings.vlm.model_copy(update=never),
             }
         )
-        runs = {n: asyncio.run(matched(wanted, uncached, n)) for n in AT_ONCE}
+        runs = {n: asyncio.run(match_all(wanted, uncached, n)) for n in AT_ONCE}
     stages = dict.fromkeys(stage for event in runs[1][0] for stage in event.timings_ms)
     print(f"{'at once':<12}" + "".join(f" {n:>9}" for n in AT_ONCE) + "  (median ms)")
     for stage in stages:

@@ -2,11 +2,11 @@
 
     python -m benchmarks.redis_memory [PRODUCTS]        default: 10000
 
-Entries are made as the catalog flow makes them (vendors' packets, mapped and standardised by rules;
-hashes and versions of the real length), without fetching or embedding a picture. Measured with
-INFO (used_memory, before and after) and MEMORY USAGE (key by key), on each server there is:
-redis-server with jemalloc, and the wheel's Valkey. Then what it costs that every batch ends with
-the ledger's identity, and what smaller values would cost and save.
+Entries are built as the catalog flow builds them (vendors' packets, mapped and standardised by
+rules; hashes and versions of realistic length), without fetching or embedding pictures. Measured
+with INFO (used_memory, before and after) and MEMORY USAGE (per key), on both servers: redis-server
+with jemalloc, and the Valkey wheel. Also measured: the cost of checking the ledger's identity with
+every batch, and the cost and savings of compressed values.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from devservers.redis import provision_redis, redis_server
 from operators.catalog.decide import decide
 from operators.catalog.map_packet import map_packet
 from operators.catalog.mapping import load_mappings
-from operators.catalog.standardise import Standardiser
+from operators.catalog.rules import by_rules
 from operators.models.load_encoder import load_encoder
 from operators.stores.redis.client import open_redis
 from operators.stores.redis.ledger import PREFIX, RedisLedger
@@ -43,44 +44,48 @@ from schemas.settings import BatchSettings, Settings
 from services.processes import free_port
 
 TARGET = 12_000_000
-"""Products of the system that this one follows."""
+"""Products of a large catalog."""
 
 SAMPLE = 2_000
+Codec = Callable[[bytes], bytes]
 ROUNDS = 9
 
 
-def entries_of(world: World, standardiser: Standardiser, model: str) -> list[LedgerEntry]:
+def entries_of(world: World, taxonomy: Taxonomy, model: str) -> list[LedgerEntry]:
     """The ledger after all packets, deleted products included."""
     mappings = load_mappings(Settings().catalog.mappings)
     known: dict[str, LedgerEntry] = {}
+    models = frozenset({model})
     for offset, record in enumerate(world.packet_records()):
         position = f"catalog.updates/{offset % 64}/{offset}"
         try:
             packet = Packet.model_validate_json(record.value)
-            update = map_packet(packet, mappings[packet.vendor]) if packet.payload else None
-            entry = decide(known.get(packet.key), packet, update, position, model).entry
+            mapped = map_packet(packet, mappings[packet.vendor]) if packet.payload else None
+            update = mapped.update if mapped else None
+            entry = decide(known.get(packet.key), packet, update, position, models).entry
         except (LookSyncError, ValueError, KeyError):  # a few packets are broken
             continue
         known[packet.key] = entry.model_copy(update={"last_position": position})
-    return [settled(entry, standardiser, model) for entry in known.values()]
+    return [with_index_state(entry, taxonomy, model) for entry in known.values()]
 
 
-def settled(entry: LedgerEntry, standardiser: Standardiser, model: str) -> LedgerEntry:
-    """With what the flow adds once the vector store has acknowledged."""
-    done = {"last_decision": Decision.UPDATED, "changed_at": datetime.now(UTC)}
+def with_index_state(entry: LedgerEntry, taxonomy: Taxonomy, model: str) -> LedgerEntry:
+    """``entry`` with the fields that the flow sets once the index has acknowledged the product."""
+    now = datetime.now(UTC)
+    done = {"last_decision": Decision.UPDATED, "changed_at": now}
     if not entry.exists:
         return entry.model_copy(update=done)
     entry = entry.model_copy(
         update={
             **done,
-            "attributes": standardiser.by_rules(entry.update),
+            "attributes": by_rules(entry.update, taxonomy),
             "image_url": next(iter(entry.update.image_urls), None),
             "image_hash": hashlib.sha256(entry.key.encode()).hexdigest(),
             "model": model,
             "indexed": True,
         }
     )
-    digest = attributes_hash(indexed_attributes(entry))
+    digest = attributes_hash(indexed_attributes(entry, now))
     return entry.model_copy(update={"attributes_hash": digest})
 
 
@@ -93,13 +98,13 @@ async def measure(binary: Path, folder: Path, entries: list[LedgerEntry]) -> Non
         for start in range(0, len(entries), 5_000):
             await asyncio.gather(*map(ledger.write, entries[start : start + 5_000]))
         each = (await used(client) - before) / len(entries)
-        told = [
-            await client.memory_usage(PREFIX + entry.key, samples=0)
+        usages = [
+            await client.memory_usage(PREFIX + entry.key, samples=0) or 0
             for entry in entries[:: max(1, len(entries) // SAMPLE)]
         ]
         print(
             f"{binary.name} {version}: {each:,.0f} bytes per product by used_memory, "
-            f"{statistics.mean(told):,.0f} by MEMORY USAGE; "
+            f"{statistics.mean(usages):,.0f} by MEMORY USAGE; "
             f"{TARGET:,} products: {each * TARGET / 1e9:.1f} GB ({each * TARGET / 2**30:.1f} GiB)",
             flush=True,
         )
@@ -108,7 +113,7 @@ async def measure(binary: Path, folder: Path, entries: list[LedgerEntry]) -> Non
 
 
 async def guard_cost(client: Redis, keys: list[str]) -> None:
-    """Reads a second where batches end with the ledger's identity / where they do not."""
+    """Print the rate of guarded reads relative to unguarded ones."""
     identity = LedgerIdentity.new()
     await write_identity(client, identity)
     batches = BatchSettings(max_size=256, max_wait_ms=1.0)
@@ -116,8 +121,8 @@ async def guard_cost(client: Redis, keys: list[str]) -> None:
     plain = RedisLedger(client, batches)
 
     async def rate(ledger: RedisLedger, callers: int) -> float:
-        asked = keys[: 50 * callers]
-        rest = iter(asked)
+        wanted = keys[: 50 * callers]
+        rest = iter(wanted)
 
         async def call() -> None:
             for key in rest:
@@ -125,7 +130,7 @@ async def guard_cost(client: Redis, keys: list[str]) -> None:
 
         started = time.perf_counter()
         await asyncio.gather(*(call() for _ in range(callers)))
-        return len(asked) / (time.perf_counter() - started)
+        return len(wanted) / (time.perf_counter() - started)
 
     for callers in (1, 64, 256):
         ratios = [await rate(guarded, callers) / await rate(plain, callers) for _ in range(ROUNDS)]
@@ -140,7 +145,7 @@ async def used(client: Redis) -> int:
 
 
 def smaller_values(entries: list[LedgerEntry]) -> None:
-    """What a compressed value would have: bytes, and microseconds to write and read it."""
+    """Print the size of compressed values, and the time to compress and decompress them."""
     values = [entry.model_dump_json(exclude_defaults=True).encode() for entry in entries[:SAMPLE]]
     dictionary = b"".join(values[:40])[-32_768:]
 
@@ -151,15 +156,18 @@ def smaller_values(entries: list[LedgerEntry]) -> None:
     def unpacked(value: bytes) -> bytes:
         return zlib.decompressobj(zdict=dictionary).decompress(value)
 
-    ways = {
-        "JSON, as it is": (lambda value: value, lambda value: value),
-        "zstd": (
-            lambda value: pyarrow.compress(value, "zstd", asbytes=True),
-            lambda value: value,
-        ),
+    def unchanged(value: bytes) -> bytes:
+        return value
+
+    def zstd(value: bytes) -> bytes:
+        return bytes(pyarrow.compress(value, "zstd", asbytes=True))
+
+    codecs: dict[str, tuple[Codec, Codec]] = {
+        "JSON": (unchanged, unchanged),
+        "zstd": (zstd, unchanged),
         "zlib with a dictionary of 32 KiB": (packed, unpacked),
     }
-    for name, (write, read) in ways.items():
+    for name, (write, read) in codecs.items():
         started = time.perf_counter()
         written = [write(value) for value in values[40:]]
         middle = time.perf_counter()
@@ -167,7 +175,7 @@ def smaller_values(entries: list[LedgerEntry]) -> None:
             read(value)
         ended = time.perf_counter()
         print(
-            f"{name}: {statistics.mean(map(len, written)):,.0f} bytes a value, "
+            f"{name}: {statistics.mean(map(len, written)):,.0f} bytes per value, "
             f"{(middle - started) / len(written) * 1e6:.0f} us to write, "
             f"{(ended - middle) / len(written) * 1e6:.0f} us to read"
         )
@@ -177,11 +185,10 @@ def smaller_values(entries: list[LedgerEntry]) -> None:
 
 def main(products: int) -> None:
     encoder = load_encoder(Settings().encoder)
-    standardiser = Standardiser(encoder, Taxonomy.load(), Settings().catalog.zero_shot_threshold)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         world = draw_world(folder / "world", seed=11, products=products, looks=1, pictured=20)
-        entries = entries_of(world, standardiser, encoder.fingerprint)
+        entries = entries_of(world, Taxonomy.load(), encoder.fingerprint)
         alive = sum(entry.exists for entry in entries)
         print(
             f"{len(entries):,} entries, {alive:,} of products and the others tombstones", flush=True

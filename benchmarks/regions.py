@@ -1,8 +1,10 @@
-"""Which reading finds layers best: the encoder's patch tokens, or whole windows embedded.
+"""Layer detection by the encoder's patch tokens, compared with embedding quarters of each window.
 
-``python -m benchmarks.regions``. Both readings go through the same segmenter; for the second, each
-window is split in 2 x 2 and the parts are embedded as pictures. Presence is fitted on the looks of
-one seed and measured on those of another, whose true boxes are known.
+    python -m benchmarks.regions [--model MODEL] [--looks LOOKS]
+
+Both variants use the same segmenter; the second splits each window in 2 x 2 and embeds the quarters
+as pictures. The presence model is fitted on looks of one seed and evaluated on looks of another,
+whose true boxes are known.
 """
 
 import argparse
@@ -18,7 +20,8 @@ from operators.matching.calibration import Calibration
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.models.load_encoder import load_encoder
 from operators.ports import ImageTextEncoder, Located, Vector
-from sandbox.training.calibrate import PATCH_SCALE, draw_looks, fit_layers
+from sandbox.training.calibrate import PATCH_SCALE
+from sandbox.training.layer_fit import draw_looks, fit_layers
 from sandbox.world import DEPARTMENTS, Box, DrawnLook
 from schemas.attributes import Department
 from schemas.looks import Region
@@ -27,13 +30,14 @@ from schemas.settings import EncoderSettings
 SPLIT = 2
 
 
-class WindowReader:
-    """An encoder whose patches are parts of the window, each embedded as a picture of its own."""
+class QuarterEncoder:
+    """Embeds each quarter of a window as a picture, in place of patch tokens."""
 
     def __init__(self, encoder: ImageTextEncoder) -> None:
         self._encoder = encoder
         self.fingerprint = encoder.fingerprint
         self.dimension = encoder.dimension
+        self.reads_text = encoder.reads_text
 
     async def encode_image(self, image: Image) -> Vector:
         return await self._encoder.encode_image(image)
@@ -43,14 +47,14 @@ class WindowReader:
 
     async def encode_patches(self, image: Image) -> NDArray[np.float32]:
         width, height = image.width / SPLIT, image.height / SPLIT
-        parts = [
+        quarters = [
             image.crop(
                 (int(x * width), int(y * height), int((x + 1) * width), int((y + 1) * height))
             )
             for y in range(SPLIT)
             for x in range(SPLIT)
         ]
-        vectors = await asyncio.gather(*map(self._encoder.encode_image, parts))
+        vectors = await asyncio.gather(*map(self._encoder.encode_image, quarters))
         return np.stack(vectors).reshape(SPLIT, SPLIT, -1)
 
 
@@ -71,24 +75,24 @@ async def measure(
     calibration = await fit_layers(encoder, blank, fitted)
     segmenter = PatchSegmenter(encoder, departments, calibration)
     start = time.perf_counter()
-    read = [await segmenter.locate(look.picture, departments) for look in tested]
+    located = [await segmenter.locate(look.picture, departments) for look in tested]
     milliseconds = (time.perf_counter() - start) / len(tested) * 1000
     print(f"{name}: {milliseconds:.0f} ms per look")
     print("department    worn  precision  recall   IoU")
     for department in departments:
-        print(row(department, [department], read, tested))
-    print(row("all", departments, read, tested))
+        print(row(department, [department], located, tested))
+    print(row("all", departments, located, tested))
 
 
 def row(
     title: str,
     departments: Sequence[Department],
-    read: Sequence[Mapping[Department, Located]],
+    located: Sequence[Mapping[Department, Located]],
     tested: Sequence[DrawnLook],
 ) -> str:
     hits = reported = worn = 0
     overlaps = []
-    for found, look in zip(read, tested, strict=True):
+    for found, look in zip(located, tested, strict=True):
         for department in departments:
             place, true = found.get(department), look.boxes.get(department.value)
             there = place is not None and place.confidence >= 0.5
@@ -107,11 +111,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default=EncoderSettings().model)
     parser.add_argument("--looks", type=int, default=100)
-    asked = parser.parse_args()
-    encoder = load_encoder(EncoderSettings(model=asked.model))
-    fitted, tested = draw_looks(101, asked.looks), draw_looks(2001, asked.looks)
+    arguments = parser.parse_args()
+    encoder = load_encoder(EncoderSettings(model=arguments.model))
+    fitted, tested = draw_looks(101, arguments.looks), draw_looks(2001, arguments.looks)
     await measure("patch tokens", encoder, fitted, tested)
-    await measure("windows", WindowReader(encoder), fitted, tested)
+    await measure("quarters", QuarterEncoder(encoder), fitted, tested)
     await encoder.close()
 
 

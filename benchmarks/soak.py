@@ -1,9 +1,9 @@
-"""Twenty minutes at a steady mixed rate on real servers: memory, files, latency over time.
+"""Twenty minutes of steady load on real servers: memory, open files and latency over time.
 
     python -m benchmarks.soak [MINUTES] [REPORT]        (make soak)
 
-Writes REPORT (docs/soak.md) and exits with 1 when something grew that should not: the slope of a
-line through the second half of the run, over its whole length, is held against a bound.
+Writes REPORT (docs/soak.md) and exits with 1 when a value grew beyond its bound: growth is that of
+a line fitted to the second half of the run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SAMPLE_SECONDS = 10.0
 FLOWS = ("catalog flow", "looks flow")
 LOOKS, PRODUCTS = "looks, from sending to event", "new products, from sending to searchable"
 GROWTH_MIB = 64.0
-"""Of a flow's memory in the second half: allocators and caches settle, leaks go on."""
+"""Of a flow's memory in the second half: caches have filled by then, leaks keep growing."""
 GROWTH_FILES = 8
 GROWTH_LATENCY = 0.5
 """Of the median latency of the last quarter over that of the second, as a share."""
@@ -40,7 +40,7 @@ GROWTH_LATENCY = 0.5
 
 @dataclass(slots=True)
 class Samples:
-    """Per process, one value each SAMPLE_SECONDS."""
+    """One value per process every SAMPLE_SECONDS."""
 
     memory_mib: dict[str, list[float]] = field(default_factory=dict)
     files: dict[str, list[int]] = field(default_factory=dict)
@@ -60,15 +60,14 @@ class Samples:
 
 
 def growth(values: list[float] | list[int]) -> float:
-    """Of a line through the second half of ``values``, from its first to its last."""
+    """Growth over the second half of ``values``, by a line fitted to it."""
     half = np.asarray(values[len(values) // 2 :], dtype=float)
     slope = np.polyfit(np.arange(len(half)), half, 1)[0]
     return float(slope * (len(half) - 1))
 
 
 def soak(minutes: float) -> tuple[dict[str, int], Samples, dict[str, list[float]]]:
-    """Records sent by topic, the samples, and the latencies in seconds in the order of time, by
-    what they are of."""
+    """Records sent per topic, the samples, and the latencies in seconds in order of time."""
     samples, sent, done = Samples(), dict[str, float](), threading.Event()
     found: dict[str, list[float]] = {}
     with (
@@ -105,15 +104,16 @@ def soak(minutes: float) -> tuple[dict[str, int], Samples, dict[str, list[float]
 def report(
     minutes: float, counts: dict[str, int], samples: Samples, found: dict[str, list[float]]
 ) -> tuple[str, list[str]]:
-    """The page, and what grew beyond its bound."""
+    """The report page, and the values that grew beyond their bounds."""
     grown = []
     lines = [
         "# Soak",
         "",
         f"`make soak`, {datetime.now(UTC):%Y-%m-%d}: {minutes:g} minutes on two shared CPU cores, "
-        f"real Kafka, Weaviate and Redis; {counts['catalog.updates'] / minutes / 60:.1f} packets a "
-        f"second (every {NEW_EVERY}th a new product) and "
-        f"{counts['looks.generated'] / minutes / 60:.2f} looks a second, described by the tagger.",
+        f"real Kafka, Weaviate and Redis; {counts['catalog.updates'] / minutes / 60:.1f} packets "
+        f"per second (every {NEW_EVERY}th a new product) and "
+        f"{counts['looks.generated'] / minutes / 60:.2f} looks per second, "
+        "described by the tagger.",
         "",
         "| process | memory at the start / half / end, MiB | growth in the second half | open "
         "files start / half / end | threads start / end |",

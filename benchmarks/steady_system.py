@@ -1,4 +1,4 @@
-"""Both flows on real servers of their own, fed steadily: what freshness and soak look at."""
+"""Both flows on real servers of their own, for benchmarks under steady load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from devservers.deployment import FLOWS, Deployment, deploy
+from devservers.deployment import FLOWS, Deployment, ServerAddresses, deploy
 from devservers.kafka import kafka_server, provision_kafka
 from devservers.redis import provision_redis, redis_server
 from devservers.registry import HOME, WEIGHTS
@@ -25,7 +25,7 @@ READY_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SteadySystem:
-    """``pids``: server or flow -> process."""
+    """``pids``: process id by server or flow."""
 
     deployment: Deployment
     world: World
@@ -37,8 +37,10 @@ class SteadySystem:
 def steady_system(
     folder: Path, *, seed: int, products: int, looks: int, model: bool
 ) -> Iterator[SteadySystem]:
-    """Servers and flows, ready, with the world's catalog taken in; with ``model``, a vLLM server
-    describes the looks."""
+    """Start servers and flows, apply the world's catalog, and wait until the flows are ready.
+
+    With ``model``, a vLLM server describes the looks.
+    """
     world = draw_world(folder / "world", seed=seed, products=products, looks=looks, pictured=300)
     with ExitStack() as running:
         kafka = kafka_server(provision_kafka(HOME), folder / "kafka", free_port())
@@ -56,10 +58,7 @@ def steady_system(
             running.enter_context(server)
         deployment = deploy(
             folder / "system",
-            brokers=kafka.address,
-            weaviate_url=weaviate.address,
-            weaviate_grpc_port=grpc_port,
-            redis_url=redis.address,
+            ServerAddresses(kafka.address, weaviate.address, grpc_port, redis.address),
             pictures=world.folder,
             vlm=vlm,
         )
@@ -82,27 +81,27 @@ def steady_system(
 
 
 def packets(world: World, *, new_every: int) -> Iterator[Record]:
-    """Endless: the vendors' items said again with a version of now, every ``new_every``-th one as a
-    product that was not there before."""
+    """Endless packets: the vendors' upserts with current versions, every ``new_every``-th for a new
+    product."""
     fates = (packet.fate for packet in world.truth().packets)
-    told = [
+    applied = [
         json.loads(record.value)
         for record, fate in zip(world.packet_records(), fates, strict=True)
         if fate != "dead"
     ]
-    # kisetsu's and zari's payloads do not name the product, so they can be another one's.
-    whole = [p for p in told if p.get("kind") == "upsert" and p["vendor"] != "northfold"]
-    for number, packet in enumerate(cycle(whole)):
+    # northfold's payloads contain the product's id, so they cannot stand for another product.
+    upserts = [p for p in applied if p.get("kind") == "upsert" and p["vendor"] != "northfold"]
+    for number, packet in enumerate(cycle(upserts)):
         product = f"new-{number}" if number % new_every == 0 else packet["product_id"]
         fresh = {**packet, "product_id": product, "version": time.time_ns() // 1000}
         yield Record(f"{packet['vendor']}:{product}", json.dumps(fresh).encode())
 
 
 def looks(world: World) -> Iterator[Record]:
-    """Endless: the world's looks under new ids, each with a wish of its own, so that none is
-    answered from the cache of results."""
-    told = [json.loads(record.value) for record in world.look_event_records()]
-    for number, look in enumerate(cycle(told)):
+    """Endless looks: the world's under new ids, each with a preference of its own, so that none is
+    answered from the result cache."""
+    known = [json.loads(record.value) for record in world.look_event_records()]
+    for number, look in enumerate(cycle(known)):
         look_id = f"steady-{number}"
-        wish = {"preferences": {"excluded_brands": [look_id]}}
-        yield Record(look_id, json.dumps({**look, **wish, "look_id": look_id}).encode())
+        preferences = {"preferences": {"excluded_brands": [look_id]}}
+        yield Record(look_id, json.dumps({**look, **preferences, "look_id": look_id}).encode())

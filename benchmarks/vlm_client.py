@@ -1,11 +1,11 @@
-"""Descriptions a second through our client against vLLM's own benchmark client, on a vLLM server.
+"""Descriptions per second: our client compared with vLLM's benchmark client, on one vLLM server.
 
     python -m benchmarks.vlm_client [LOOKS] [ROUNDS]
 
 The sandbox VLM is served here on the CPU (`make services-setup` first). `vllm bench serve` sends
-the same prompt and schema with as many requests in flight and looks as pictures; both take turns
-on looks that neither has sent before, so that no cache of the server helps. Ours also encodes the
-pictures, keeps the budget, and reads and repairs the answers. Target: ours / its own >= 0.95.
+the same prompt, schema and pictures, with the same concurrency; the two alternate on looks that
+neither has sent before, so that the server's caches do not help. Our client also encodes the
+pictures, enforces the budget, and parses and repairs the answers. Target: ours / its own >= 0.95.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from statistics import median
 from devservers.vllm import MODEL, provision_vllm, vllm_server
 from operators.budget import Budget
 from operators.models.vlm.answers import LookDescription
-from operators.models.vlm.messages import forced, jpeg
+from operators.models.vlm.messages import encode_jpeg, response_format
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.models.vlm.prompts import Prompts
 from operators.ports import Picture
@@ -60,9 +60,9 @@ def its_own(settings: VlmSettings, pictures: list[Picture], folder: Path) -> flo
     with requests.open("w", encoding="utf-8") as file:
         for picture in pictures:
             path = folder / f"{picture.pixel_hash}.jpg"
-            path.write_bytes(jpeg(picture.image))
+            path.write_bytes(encode_jpeg(picture.image))
             file.write(json.dumps({"prompt": text, "image_files": [str(path)]}) + "\n")
-    body = {"temperature": 0.0, "response_format": forced(LookDescription)}
+    body = {"temperature": 0.0, "response_format": response_format(LookDescription)}
     command = [
         *(str(PYTHON.with_name("vllm")), "bench", "serve", "--backend", "openai-chat"),
         *("--base-url", settings.url.removesuffix("/v1"), "--endpoint", "/v1/chat/completions"),

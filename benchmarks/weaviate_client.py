@@ -1,11 +1,11 @@
-"""Through our vector store against the bare Weaviate client, on the same server.
+"""Our vector store compared with the bare Weaviate client on the same server.
 
     python -m benchmarks.weaviate_client [PRODUCTS] [ROUNDS]
 
-Upserts: the bare client sends batches of the same size one after another; ours gets single calls
-and forms the batches itself. Both replace the same objects with new vectors. Searches: forty
-products with their vectors under a filter, four at once; ours also orders ties, makes candidates.
-The two take turns. Targets: ours / bare >= 0.9.
+Upserts: the bare client sends batches one after another; ours receives single calls and forms
+batches of the same size. Both replace the same objects with new vectors. Searches: forty products
+with their vectors under a filter, four concurrently; ours also orders ties and builds candidates.
+The two alternate. Targets: ours / bare >= 0.9.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WANTED = Filters(market="IN", genders=frozenset({"female", "unisex"}))
 
 
 class Bare:
-    """What one would write with the client alone."""
+    """The same work with the client library alone."""
 
     def __init__(self, server: WeaviateConnection, name: str, batch: int) -> None:
         self._objects = server.client.collections.use(name)
@@ -67,7 +67,7 @@ class Bare:
                     DataObject(
                         uuid=index_id(f"p:{n}"),
                         properties=to_properties(f"p:{n}", product(n)),
-                        vector=vectors[n],  # type: ignore[arg-type]
+                        vector=vectors[n],
                     )
                     for n in range(first, min(len(vectors), first + self._batch))
                 ]
@@ -117,37 +117,38 @@ async def upserts_per_second(way: Bare | Ours, vectors: NDArray[np.float32]) -> 
 async def searches_per_second(way: Bare | Ours, queries: NDArray[np.float32]) -> float:
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(query: NDArray[np.float32]) -> None:
+    async def search(query: NDArray[np.float32]) -> None:
         async with gate:
             if await way.search(query) != LIMIT:
-                raise SystemExit("a search found too little")
+                raise SystemExit(f"a search found fewer than {LIMIT} products")
 
     started = time.perf_counter()
-    await asyncio.gather(*(one(query) for query in queries))
+    await asyncio.gather(*(search(query) for query in queries))
     return len(queries) / (time.perf_counter() - started)
 
 
 async def measure(settings: IndexSettings, many: int, rounds: int) -> None:
-    index = await WeaviateIndex.open(
-        settings, fingerprint="benchmark", dimension=DIMENSION, model="none"
-    )
     server = await WeaviateConnection.open(settings)
+    index = await WeaviateIndex.open(
+        server, settings, fingerprint="benchmark", dimension=DIMENSION, model="none"
+    )
     name = await target_of(server, settings.alias) or ""
-    ways = {"bare": Bare(server, name, settings.writes.max_size), "ours": Ours(index)}
+    bare = Bare(server, name, settings.writes.max_size)
+    ways: dict[str, Bare | Ours] = {"bare": bare, "ours": Ours(index)}
     upserts: dict[str, list[float]] = {way: [] for way in ways}
     searches: dict[str, list[float]] = {way: [] for way in ways}
-    await ways["bare"].upsert(clustered(many, DIMENSION, 50)[0])
+    await bare.upsert(clustered(many, DIMENSION, 50)[0])
     for number in range(rounds):
-        # Each goes first in every second round.
+        # The two take turns in going first.
         for name, way in sorted(ways.items(), reverse=bool(number % 2)):
             vectors, _ = clustered(many, DIMENSION, 50, seed=1 + 2 * number + (name == "ours"))
             upserts[name].append(await upserts_per_second(way, vectors))
             searches[name].append(await searches_per_second(way, vectors[:SEARCHES]))
-    await server.close()
     await index.close()
+    await server.close()
     for what, rates in (("upserts/s", upserts), (f"searches/s of {LIMIT}", searches)):
-        bare, ours = median(rates["bare"]), median(rates["ours"])
-        print(f"{what:20} bare {bare:>8.0f}   ours {ours:>8.0f}   ours / bare {ours / bare:>6.2f}")
+        base, our = median(rates["bare"]), median(rates["ours"])
+        print(f"{what:20} bare {base:>8.0f}   ours {our:>8.0f}   ours / bare {our / base:>6.2f}")
 
 
 def main(many: int = 3_000, rounds: int = 5) -> None:

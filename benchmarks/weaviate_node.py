@@ -1,4 +1,4 @@
-"""A Weaviate node for a benchmark, and products as embeddings lie: in clusters."""
+"""A Weaviate node for a benchmark, and clustered vectors like those of products."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOME = Path(__file__).parents[1] / "var" / "services"
 
 @contextmanager
 def weaviate_node() -> Iterator[IndexSettings]:
-    """Settings of an index on a server of the benchmark's own, under an alias of its own."""
+    """Start a server; yield index settings with a unique alias on it."""
     with tempfile.TemporaryDirectory() as name:
         grpc_port = free_port()
         made = provision_weaviate(HOME)
@@ -39,8 +39,10 @@ def weaviate_node() -> Iterator[IndexSettings]:
 def clustered(
     many: int, dimension: int, clusters: int, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """``many`` unit vectors around ``clusters`` centres, cosine with their centre about 0.7, and
-    each one's cluster."""
+    """Draw ``many`` unit vectors around ``clusters`` centres, at a cosine of about 0.7.
+
+    Returns the vectors, (many, dimension) float32, and the cluster of each, (many,) int64.
+    """
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((clusters, dimension))
     cluster = rng.integers(0, clusters, many)

@@ -1,9 +1,9 @@
-"""The catalog flow: vendors' packets in, vector store and ledger kept up, changes out.
+"""The catalog flow: consumes vendors' packets, updates index and ledger, publishes changes.
 
     catalog.updates -> parse -> apply -> catalog.changes
                           \\-> catalog.updates.dlq
 
-Started by ``looksync run catalog``, or the engine's own way::
+Start it with ``looksync run catalog`` or the engine's own command::
 
     python -m bytewax.run "dataflows.catalog:get_flow()" -r var/recovery/catalog -s 1 -b 0
 """
@@ -11,19 +11,22 @@ Started by ``looksync run catalog``, or the engine's own way::
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from bytewax.dataflow import Dataflow
 from structlog.contextvars import bound_contextvars
 
 from dataflows.execution import execute, for_engine
+from dataflows.refreshes import publishing_refreshes
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, parse, write_dead_letters, write_records
-from dataflows.wiring.topics import open_topic
+from dataflows.wiring.topics import open_topic, refuse_unsafe_topics
 from operators.catalog.apply import Applied, apply_packet
-from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
-from schemas.catalog import Packet
+from operators.streaming.engine.call_policy import CallPolicy
+from operators.streaming.engine.outcomes import Done, Failed
+from schemas.base import encode
+from schemas.catalog import Decision, Packet
 from schemas.errors import InvalidRecord
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
@@ -36,27 +39,36 @@ def build(
     apply: Callable[[Packet, str], Awaitable[Applied]],
     runtime: FlowRuntime,
 ) -> Dataflow:
-    """The flow; ``apply`` is given each packet and its position (topic/partition/offset)."""
+    """Build the flow. ``apply`` gets each packet and its position (topic/partition/offset)."""
     flow = Dataflow(NAME)
     topics, policy = settings.topics, settings.stream.catalog
+    refuse_unsafe_topics(topics, topics.updates, topics.changes)
     updates, changes = open_topic(topics, topics.updates), open_topic(topics, topics.changes)
     metrics = runtime.metrics
 
-    async def handle(record: Record) -> Applied:
+    async def handle(record: Record) -> bytes | None:
+        """The change event; None when the packet changed nothing."""
         packet = parse(Packet, record)
         if packet.key != record.key:
-            # Order holds per record key: under another key the packet could overtake its product.
+            # Order is kept per record key, so a product's packets must all have the same one.
             raise InvalidRecord(f"the record's key is {record.key!r}, not {packet.key!r}")
         with bound_contextvars(product=packet.key):
             applied = await apply(packet, str(record.position))
+            event = None if applied.change is None else encode(applied.change)
         metrics.decisions.labels(applied.decision).inc()
         metrics.embeddings.inc(applied.embeddings)
-        return applied
+        for note in applied.notes:
+            metrics.mapping_notes.labels(packet.vendor, note.field, note.reason).inc()
+        if applied.decision is Decision.NOT_FASHION:
+            metrics.products_not_fashion.labels(packet.vendor).inc()
+        if applied.picture_pending is not None:
+            metrics.pictures_pending.labels(applied.picture_pending).inc()
+        return event
 
-    def change(outcome: Done[Record, Applied] | Failed[Record]) -> Record | None:
-        if isinstance(outcome, Failed) or outcome.value.change is None:
+    def change(outcome: Done[Record, bytes | None] | Failed[Record]) -> Record | None:
+        if isinstance(outcome, Failed) or outcome.value is None:
             return None
-        return Record(outcome.item.key, outcome.value.change.model_dump_json().encode())
+        return Record(outcome.item.key, outcome.value)
 
     outcomes = handle_records(
         flow,
@@ -72,20 +84,24 @@ def build(
 
 @contextmanager
 def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
-    """The flow on the parts that the settings name."""
-    # Not at the top: the parts bring torch, which a flow on other parts has no need to load.
-
+    """Build the flow on the clients that the settings name, and close them at the end."""
+    # Not at the top: this loads torch, which tests with other clients do not need.
     from dataflows.wiring.parts import open_catalog_parts
 
     opened = open_catalog_parts(
-        settings, runtime.metrics, identity_file=runtime.store.folder / "ledger-identity"
+        settings, runtime.metrics, identity_file=runtime.folder / "ledger-identity"
     )
-    with runtime.lane.thread.hold(opened) as parts:
+    with ExitStack() as stack:
+        parts = stack.enter_context(runtime.lane.thread.hold(opened))
+        if not runtime.once:
+            updates = open_topic(settings.topics, settings.topics.updates)
+            refreshes = publishing_refreshes(parts.schedule, updates.append)
+            stack.enter_context(runtime.lane.thread.hold(refreshes))
         yield build(settings, partial(apply_packet, parts=parts), runtime)
 
 
 def run_catalog(settings: Settings, *, once: bool) -> int:
-    """Run the flow until it has drained; the process's exit code."""
+    """Run the flow; the process's exit code (see dataflows.execution)."""
     return execute(NAME, settings.stream.catalog, settings, open_flow, once=once)
 
 

@@ -1,4 +1,4 @@
-"""Executes one flow in this process: by ourselves, or under the engine's own command."""
+"""Executes one flow in this process: with our own command or with the engine's."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
 from dataflows.runtime import FlowRuntime, flow_runtime
+from operators.file_errors import file_problem
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import FlowSettings, Settings
 
 MISCONFIGURED = 2
-"""Exit code when the flow cannot run as it is set up; the message says what to change."""
+"""Exit code when the flow cannot run with these settings; the message says what to change."""
 UNAVAILABLE = 3
-"""Exit code when a part cannot be reached at the start; once running, the flow waits for it."""
+"""Exit code when a server is unreachable at the start; once running, the flow waits for it."""
 
 OpenFlow = Callable[[Settings, FlowRuntime], AbstractContextManager[Dataflow]]
-"""Opens a flow's parts and builds it on them; closes them at the end."""
+"""Opens a flow's clients, builds the flow on them, closes them at the end."""
 
 
 def execute(
@@ -31,7 +32,7 @@ def execute(
 ) -> int:
     """Run flow ``name`` until SIGTERM, SIGINT or, with ``once``, its source's end; the exit code.
 
-    To be called in the main thread.
+    Call it in the main thread.
     """
     log = structlog.get_logger().bind(flow=name)
     try:
@@ -41,18 +42,17 @@ def execute(
         ):
             runtime.health.started()
             log.info("flow started", once=once)
+            store = runtime.store
             cli_main(  # type: ignore[no-untyped-call]
                 dataflow,
                 epoch_interval=timedelta(seconds=settings.stream.epoch_seconds),
-                recovery_config=RecoveryConfig(runtime.store.folder),  # type: ignore[no-untyped-call]
+                recovery_config=store and RecoveryConfig(store.folder),  # type: ignore[no-untyped-call]
             )
-            for hand_over in runtime.at_end:
-                hand_over()
             log.info(
                 "flow ended", stopped=runtime.lane.stop.is_set(), counts=runtime.metrics.counts()
             )
-    except Exception as error:
-        reason = _told(error)
+    except BaseException as error:  # the engine's panics are no Exceptions
+        reason = _user_facing_cause(error) or file_problem(error)
         if reason is None:
             raise
         log.error("flow cannot run", error=str(reason))
@@ -61,19 +61,20 @@ def execute(
 
 
 def for_engine(name: str, flow: FlowSettings, settings: Settings, open_flow: OpenFlow) -> Dataflow:
-    """The flow for ``python -m bytewax.run``; it is closed when the process ends."""
+    """Build the flow for ``python -m bytewax.run``; its clients are closed at process exit."""
     with ExitStack() as opened:
         runtime = opened.enter_context(flow_runtime(name, flow, settings, once=False))
         dataflow = opened.enter_context(open_flow(settings, runtime))
         runtime.health.started()
-        # Neither atexit nor before the import above: the last registered is called first, and parts
-        # close on threads, which Python's pools refuse once their own turn has come.
+        # Clients are closed on threads, so this must run before Python shuts its thread pools down:
+        # atexit is too late, and callbacks run in reverse order of registration, hence the import
+        # of the pool's module above.
         threading._register_atexit(opened.pop_all().close)  # type: ignore[attr-defined]
     return dataflow
 
 
-def _told(error: BaseException | None) -> Misconfigured | Unavailable | None:
-    """What ``error`` is or comes from, if it is for people: the engine wraps what it passes on."""
+def _user_facing_cause(error: BaseException | None) -> Misconfigured | Unavailable | None:
+    """The error for people behind ``error``, if there is one: the engine wraps exceptions."""
     while error is not None and not isinstance(error, Misconfigured | Unavailable):
         error = error.__cause__ or error.__context__
     return error

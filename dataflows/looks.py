@@ -1,11 +1,10 @@
-"""The look flow: generated looks in, exactly one event with their matches out.
+"""The look flow: consumes generated looks, publishes exactly one event with the matches of each.
 
     looks.generated -> parse -> claim the look_id -> match -> looks.matched
                           \\-> looks.generated.dlq
 
-A look that cannot be matched ends with an event that says so; dead letters are only records that
-are no looks, and looks that met a bug. Started by ``looksync run looks``, or the engine's own
-way::
+A look that cannot be matched gets an event that says so. Dead letters are only invalid records and
+looks that hit a bug. Start it with ``looksync run looks`` or the engine's own command::
 
     python -m bytewax.run "dataflows.looks:get_flow()" -r var/recovery/looks -s 1 -b 0
 """
@@ -14,51 +13,63 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
+import structlog
 from bytewax.dataflow import Dataflow
 from structlog.contextvars import bound_contextvars
 
 from dataflows.execution import execute, for_engine
 from dataflows.runtime import FlowRuntime
 from dataflows.steps import handle_records, parse, write_dead_letters, write_records
-from dataflows.wiring.topics import open_topic
+from dataflows.wiring.topics import open_topic, refuse_unsafe_topics
 from operators.budget import Budget
+from operators.matching.look_event import look_event
 from operators.matching.match import match_look
 from operators.ports import Claims
 from operators.streaming.dead_letters import origin
-from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed
+from operators.streaming.engine.call_policy import CallPolicy
+from operators.streaming.engine.outcomes import Done, Failed
+from schemas.base import encode
 from schemas.errors import (
     DeadlineExceeded,
     InvalidRecord,
     LookSyncError,
-    PictureUnavailable,
+    Misconfigured,
     Rejected,
+    Unavailable,
 )
-from schemas.ids import matched_event_id
 from schemas.looks import Look, LookMatches
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
 
+log = structlog.get_logger()
+
 NAME = "looks"
 BACKSTOP_SECONDS = 1.0
-"""Beyond its budget, which matching keeps by itself, a look is cut off after this."""
+"""Added to the budget, which matching itself respects: then the look is aborted."""
 
 
 def build(
     settings: Settings,
     match: Callable[[Look, Budget], Awaitable[LookMatches]],
+    refuse: Callable[[Look, LookSyncError], LookMatches],
     claims: Claims,
     runtime: FlowRuntime,
 ) -> Dataflow:
-    """The flow; ``match`` is given each look and its time budget."""
+    """Build the flow.
+
+    ``match`` matches a look within its budget; ``refuse`` builds the event of a look that could not
+    be matched because of the error.
+    """
     flow = Dataflow(NAME)
     topics, policy = settings.topics, settings.stream.looks
+    refuse_unsafe_topics(topics, topics.looks, topics.matches)
     looks, matched = open_topic(topics, topics.looks), open_topic(topics, topics.matches)
     metrics = runtime.metrics
 
-    async def handle(record: Record) -> LookMatches | None:
-        """The look's event; None when another record brought the same look before."""
+    async def handle(record: Record) -> _Written | None:
+        """The look's event; None when an earlier record had the same look_id."""
         look = parse(Look, record)
         if look.look_id != record.key:
             raise InvalidRecord(f"the record's key is {record.key!r}, not {look.look_id!r}")
@@ -70,24 +81,32 @@ def build(
             if first != owner:
                 metrics.repeated_looks.inc()
                 return None
-            return await match(look, Budget.of(policy.deadline_seconds))
+            return _Written.of(await match(look, Budget.of(policy.deadline_seconds)))
 
-    def event(outcome: Done[Record, LookMatches | None] | Failed[Record]) -> Record | None:
-        if isinstance(outcome, Done):
-            matches = outcome.value
-        elif (error := _refusal(outcome)) is not None:
-            matches = _refused(parse(Look, outcome.item), error)
-        else:
+    def refused_event(failed: Failed[Record]) -> _Written | None:
+        """None when the record is a dead letter instead: also when the event cannot be made, as
+        an exception here, in the engine, would end the flow."""
+        error = _refusal(failed)
+        if error is None:
             return None
-        if matches is None:
+        try:
+            return _Written.of(refuse(parse(Look, failed.item), error))
+        except Exception as bug:
+            log.error("a refused look has no event", key=failed.item.key, exc_info=bug)
             return None
+
+    def event(outcome: Done[Record, _Written | None] | Failed[Record]) -> Record | None:
+        written = outcome.value if isinstance(outcome, Done) else refused_event(outcome)
+        if written is None:
+            return None
+        matches = written.matches
         for stage, milliseconds in matches.timings_ms.items():
             metrics.stage_latency.labels(NAME, stage).observe(milliseconds / 1000)
         for degradation in matches.degraded:
             metrics.degradations.labels(degradation).inc()
         if matches.refused is not None:
             metrics.refused_looks.labels(matches.refused).inc()
-        return Record(outcome.item.key, matches.model_dump_json().encode())
+        return Record(outcome.item.key, written.value)
 
     outcomes = handle_records(
         flow,
@@ -97,37 +116,39 @@ def build(
         runtime,
     )
     write_records("matches", outcomes, event, matched, runtime)
-    write_dead_letters(outcomes, lambda failed: _refusal(failed) is None, looks, topics, runtime)
+    write_dead_letters(
+        outcomes, lambda failed: refused_event(failed) is None, looks, topics, runtime
+    )
     return flow
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An event, and its bytes."""
+
+    matches: LookMatches
+    value: bytes
+
+    @classmethod
+    def of(cls, matches: LookMatches) -> _Written:
+        return cls(matches, encode(matches))
+
+
 def _refusal(failed: Failed[Record]) -> LookSyncError | None:
-    """The error that a look's event tells; None when the record is a dead letter instead."""
+    """The error to report in the look's event; None when the record is a dead letter instead."""
     match failed.error:
         case InvalidRecord():
             return None
-        case Rejected() | PictureUnavailable() | DeadlineExceeded() as error:
+        case Rejected() | Unavailable() | Misconfigured() | DeadlineExceeded() as error:
             return error
         case _:
             return None
 
 
-def _refused(look: Look, error: LookSyncError) -> LookMatches:
-    return LookMatches(
-        event_id=matched_event_id(look.look_id),
-        look_id=look.look_id,
-        user_id=look.user_id,
-        market=look.market,
-        refused=error.reason,
-        refused_because=str(error),
-        matched_at=datetime.now(UTC),
-    )
-
-
 @contextmanager
 def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
-    """The flow on the parts that the settings name."""
-    # Not at the top: the parts bring torch, which a flow on other parts has no need to load.
+    """Build the flow on the clients that the settings name, and close them at the end."""
+    # Not at the top: this loads torch, which tests with other clients do not need.
     from dataflows.wiring.parts import open_look_parts
 
     with runtime.lane.thread.hold(open_look_parts(settings, runtime.metrics)) as parts:
@@ -135,11 +156,14 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
         async def match(look: Look, budget: Budget) -> LookMatches:
             return await match_look(look, parts.match, budget)
 
-        yield build(settings, match, parts.claims, runtime)
+        def refuse(look: Look, error: LookSyncError) -> LookMatches:
+            return look_event(look, parts.match, refused=error)
+
+        yield build(settings, match, refuse, parts.claims, runtime)
 
 
 def run_looks(settings: Settings, *, once: bool) -> int:
-    """Run the flow until it has drained; the process's exit code."""
+    """Run the flow; the process's exit code (see dataflows.execution)."""
     return execute(NAME, settings.stream.looks, settings, open_flow, once=once)
 
 

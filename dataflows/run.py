@@ -1,4 +1,4 @@
-"""Runs a flow by its name: what ``looksync run catalog|looks [--once]`` calls."""
+"""Runs a flow by its name, for ``looksync run catalog|looks [--once]``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ FlowName = Literal["catalog", "looks"]
 
 
 def run_flow(name: FlowName, settings: Settings, once: bool) -> int:
-    """Run the flow in this process until SIGTERM, SIGINT or, with ``once``, until its source's
-    present end has been drained. The exit code: 0, 2 when settings are to be changed first, 3 when
-    a part cannot be reached at the start (both logged). To be called in the main thread.
+    """Run the flow in this process until SIGTERM or SIGINT; with ``once``, until it has processed
+    what its source topic holds now.
+
+    The exit code: 0, 2 when settings must be changed first, 3 when a server is unreachable at the
+    start (both are logged). Call it in the main thread.
     """
     return {"catalog": run_catalog, "looks": run_looks}[name](settings, once=once)

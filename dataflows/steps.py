@@ -1,10 +1,10 @@
-"""The steps that every flow has: records through a lane, results and dead letters to topics."""
+"""Steps that all flows share: process records in a lane, write results and dead letters."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import bytewax.operators as op
 import structlog
@@ -13,14 +13,24 @@ from bytewax.operators import KeyedStream
 from pydantic import ValidationError
 
 from dataflows.runtime import FlowRuntime
-from dataflows.wiring.topics import FlowTopic, made_of, open_topic, read_from, write_to
+from dataflows.wiring.topics import (
+    FlowTopic,
+    cancel_given_up,
+    open_topic,
+    outputs_of,
+    read_from,
+    with_provenance_headers,
+    write_to,
+)
 from operators.streaming.dead_letters import dead_letter
-from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.call_policy import CallPolicy
+from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.lane import lane
+from operators.streaming.engine.outcomes import Done, Failed
 from operators.streaming.health.watched_topics import WatchedSink, WatchedSource
 from schemas.base import Event
 from schemas.dead_letters import DeadLetter
-from schemas.errors import InvalidRecord
+from schemas.errors import InvalidRecord, list_problems
 from schemas.records import MalformedRecord, Record
 from schemas.settings import TopicSettings
 
@@ -31,17 +41,14 @@ Value = TypeVar("Value")
 
 
 def parse(schema: type[Parsed], record: Record) -> Parsed:
-    """The event in ``record``. Raises InvalidRecord."""
+    """Parse the event in ``record``. Raises InvalidRecord."""
     if isinstance(record, MalformedRecord):
         raise InvalidRecord(record.problem, reason="malformed")
     try:
         return schema.model_validate_json(record.value)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'record'}: {e['msg']}" for e in error.errors()
-        )
-        raise InvalidRecord(problems, reason="invalid") from error
-    except OverflowError as error:  # a time so early or late that it has no equal in UTC
+        raise InvalidRecord(list_problems(error), reason="invalid") from error
+    except OverflowError as error:  # a time out of range in UTC
         raise InvalidRecord(str(error), reason="invalid") from error
 
 
@@ -52,10 +59,10 @@ def handle_records(
     policy: CallPolicy,
     runtime: FlowRuntime,
 ) -> KeyedStream[Done[Record, Value] | Failed[Record]]:
-    """Call ``handle`` on each record of ``source``, those of one key in order."""
+    """Call ``handle`` on each record of ``source``; records of one key are handled in order."""
     latency = runtime.metrics.stage_latency.labels(runtime.name, "record")
 
-    async def timed(record: Record) -> Value:
+    async def handle_timed(record: Record) -> Value:
         started = time.perf_counter()
         try:
             return await handle(record)
@@ -64,7 +71,14 @@ def handle_records(
 
     watched = WatchedSource(read_from(source, runtime), source.name, runtime.health)
     records = op.input("records", flow, watched)
-    calls = KeyedCalls(timed, lambda record: record.key, policy, runtime.lane.thread.loop)
+    calls = KeyedCalls(
+        handle_timed,
+        lambda record: record.key,
+        policy,
+        runtime.lane.thread.loop,
+        runtime.members[-1].inputs if runtime.members else None,
+    )
+    cancel_given_up(calls, runtime)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
     runtime.health.watch_waits(lambda: calls.waits)
     return lane("lane", records, calls, runtime.lane)
@@ -77,21 +91,24 @@ def write_records(
     target: FlowTopic,
     runtime: FlowRuntime,
 ) -> None:
-    """Write what ``to_record`` makes of each outcome (None: nothing) to ``target``."""
-    written = runtime.metrics.records_out.labels(target.name)
+    """Write ``to_record`` of each outcome to ``target``; None is skipped."""
+    records_out = runtime.metrics.records_out.labels(target.name)
+    passed_on = outputs_of(target, runtime)
 
-    def keyed(
+    def to_keyed_outputs(
         batch: list[tuple[str, Done[Record, Value] | Failed[Record]]],
-    ) -> list[tuple[str, Record]]:
-        records = [
-            made_of(outcome.item, record, target)
-            for _, outcome in batch
-            if (record := to_record(outcome)) is not None
-        ]
-        written.inc(len(records))
-        return [(_engine_key(record.key), record) for record in records]
+    ) -> list[tuple[str, Any]]:
+        outputs = []
+        for _, outcome in batch:
+            record = to_record(outcome)
+            if record is not None:
+                record = with_provenance_headers(outcome.item, record, target)
+            if (output := passed_on(outcome.item, record)) is not None:
+                outputs.append(output)
+        records_out.inc(len(outputs))
+        return outputs
 
-    stream = op.flat_map_batch(step_id, outcomes, keyed)
+    stream = op.flat_map_batch(step_id, outcomes, to_keyed_outputs)
     sink = WatchedSink(write_to(target, runtime), target.name, runtime.health)
     op.output(f"{step_id}-topic", stream, sink)
 
@@ -103,7 +120,7 @@ def write_dead_letters(
     topics: TopicSettings,
     runtime: FlowRuntime,
 ) -> None:
-    """Write the failed records that ``is_dead`` picks to the dead-letter topic of ``source``."""
+    """Write the failed records that ``is_dead`` selects to the dead-letter topic of ``source``."""
 
     def to_letter(outcome: Done[Record, Value] | Failed[Record]) -> Record | None:
         if isinstance(outcome, Done) or not is_dead(outcome):
@@ -124,8 +141,3 @@ def write_dead_letters(
 
     target = open_topic(topics, topics.dead_letters(source.name))
     write_records("dead-letters", outcomes, to_letter, target, runtime)
-
-
-def _engine_key(key: str) -> str:
-    """``key`` for the engine, which takes no lone surrogates."""
-    return key if key.isascii() else key.encode(errors="backslashreplace").decode()

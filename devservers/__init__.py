@@ -1,1 +1,1 @@
-"""The real servers on this machine, without containers: provisioned, started, stopped."""
+"""Real servers on this machine without containers: provision, start, stop."""

@@ -1,7 +1,7 @@
-"""`python -m devservers setup|up|down`: the real servers, for `make services` and its kin.
+"""`python -m devservers setup|up|down`: the real servers, for `make services*`.
 
-What runs is noted in var/services/NAME/running.json: process id and when that process began, so
-that an id which another process has come by is never signalled.
+var/services/NAME/running.json records process id and start time of a running server, so that no
+other process that got the same id later is ever signalled.
 """
 
 from __future__ import annotations
@@ -20,63 +20,65 @@ from rich.table import Table
 from devservers.registry import DEV_SERVERS, HOME, DevServer
 from devservers.server import GRACE_SECONDS
 from schemas.errors import LookSyncError, Unavailable
-from services.cli.console import console, reported
+from services.cli.console import console, report_errors
 
 
-def setup(part: DevServer) -> str:
-    """Fetch or build what the server is made of."""
-    return f"provisioned: {os.path.relpath(part.provision(HOME))}"
+def setup(entry: DevServer) -> str:
+    """Download or build the server."""
+    return f"provisioned: {os.path.relpath(entry.provision(HOME))}"
 
 
-def up(part: DevServer) -> str:
-    """Start the server, unless it runs."""
-    made, note = part.provision(HOME), _note(part)
-    server = part.server(made, HOME / part.name / "run")
-    if (pid := _running(note)) is not None:
+def up(entry: DevServer) -> str:
+    """Start the server unless it is running."""
+    provisioned, record = entry.provision(HOME), _record(entry)
+    server = entry.server(provisioned, HOME / entry.name / "run")
+    if (pid := _running_pid(record)) is not None:
         if server.is_ready():
-            return f"runs already, process {pid}, at {server.address}"
-        raise Unavailable(f"process {pid} runs and does not answer: `make services-down` first")
+            return f"already running, process {pid}, at {server.address}"
+        raise Unavailable(
+            f"process {pid} is running but does not answer: `make services-down` first"
+        )
     if server.is_ready():
-        raise Unavailable(f"somebody else's server listens at {server.address}: stop it first")
+        raise Unavailable(f"another server listens at {server.address}: stop it first")
     server.start()
-    note.write_text(json.dumps({"pid": server.pid, "began": _began(server.pid)}))
+    record.write_text(json.dumps({"pid": server.pid, "began": _start_time(server.pid)}))
     return f"process {server.pid}, at {server.address}, log {os.path.relpath(server.log)}"
 
 
-def down(part: DevServer) -> str:
+def down(entry: DevServer) -> str:
     """Stop the server that ``up`` started."""
-    note = _note(part)
-    pid = _running(note)
+    record = _record(entry)
+    pid = _running_pid(record)
     if pid is None:
-        return "does not run"
+        return "not running"
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + GRACE_SECONDS
-    while _running(note) is not None:
+    while _running_pid(record) is not None:
         if time.monotonic() > end:
             os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
-    note.unlink()
+    record.unlink()
     return f"stopped, process {pid}"
 
 
-def _note(part: DevServer) -> Path:
-    return HOME / part.name / "running.json"
+def _record(entry: DevServer) -> Path:
+    return HOME / entry.name / "running.json"
 
 
-def _running(note: Path) -> int | None:
-    """The noted process, if it is still the same one."""
-    if not note.exists():
+def _running_pid(record: Path) -> int | None:
+    """The recorded process, if it is still running."""
+    if not record.exists():
         return None
-    noted = json.loads(note.read_bytes())
-    pid = int(noted["pid"])
-    return pid if _began(pid) == noted["began"] else None
+    recorded = json.loads(record.read_bytes())
+    pid = int(recorded["pid"])
+    return pid if _start_time(pid) == recorded["began"] else None
 
 
-def _began(pid: int) -> str | None:
-    """When process ``pid`` began, as ps says it; None when there is none, or only its remains."""
-    asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+def _start_time(pid: int) -> str | None:
+    """The start time of process ``pid``, as ps prints it; None for no process or a zombie."""
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     state, _, began = (
-        subprocess.run(asked, capture_output=True, text=True).stdout.strip().partition(" ")
+        subprocess.run(command, capture_output=True, text=True).stdout.strip().partition(" ")
     )
     return began.strip() if began and not state.startswith("Z") else None
 
@@ -85,21 +87,21 @@ ACTIONS: dict[str, Callable[[DevServer], str]] = {"setup": setup, "up": up, "dow
 
 
 def main(action: str) -> int:
-    """Do ``action`` with every server; 1 when one of them cannot be had."""
-    table = Table("server", "state", "where, or why not", highlight=False)
-    every = True
-    for part in DEV_SERVERS:
+    """Apply ``action`` to every server; 1 when it fails for one of them."""
+    table = Table("server", "state", "where, or what is wrong", highlight=False)
+    succeeded = True
+    for entry in DEV_SERVERS:
         try:
-            table.add_row(part.name, "[green]ok[/]", ACTIONS[action](part))
+            table.add_row(entry.name, "[green]ok[/]", ACTIONS[action](entry))
         except LookSyncError as error:
-            every = False
-            table.add_row(part.name, "[red]not here[/]", str(error))
+            succeeded = False
+            table.add_row(entry.name, "[red]failed[/]", str(error))
     console.print(table)
-    return 0 if every else 1
+    return 0 if succeeded else 1
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in ACTIONS:
         sys.exit(f"usage: python -m devservers {'|'.join(ACTIONS)}")
-    with reported():
+    with report_errors():
         sys.exit(main(sys.argv[1]))

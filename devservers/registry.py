@@ -19,12 +19,12 @@ WEIGHTS = ROOT / "sandbox" / "weights" / "vlm"
 
 @dataclass(frozen=True, slots=True)
 class DevServer:
-    """``provision`` raises Unavailable, with the reason, when the server cannot be had here."""
+    """``provision`` raises Unavailable, with the reason, when the server cannot run here."""
 
     name: str
     provision: Callable[[Path], Path]
     server: Callable[[Path, Path], LocalServer]
-    """From what was provisioned and a folder: the server, at its usual port."""
+    """Takes the provisioned path and a folder; the server at its default port."""
 
 
 DEV_SERVERS = (

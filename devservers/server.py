@@ -1,10 +1,9 @@
-"""One server of ours: a command, how to know that it is ready, and its life by its process id."""
+"""One server on this machine: its command, its readiness check, and its process."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,61 +12,55 @@ from pathlib import Path
 import httpx
 
 from schemas.errors import Unavailable
+from services.processes import Child, start
 
 GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL."""
+
+LOG_LINES = 15
 
 
 @dataclass(slots=True, eq=False)
 class LocalServer:
     """A server on 127.0.0.1; its data and its log stay in ``folder``.
 
-    A context: starts, waits until it is ready, stops. Started again, it finds its data again.
+    A context: starts, waits until it is ready, stops. A restart finds the data again.
     """
 
     name: str
     command: Sequence[str]
     folder: Path
     address: str
-    """As clients are told it, for people."""
+    """As given to clients."""
     ready: Callable[[], bool]
-    """Whether it serves now; any exception of it is a no."""
+    """Whether it serves now; an exception counts as no."""
     ready_seconds: float
     env: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    child: Child | None = field(default=None, init=False)
+    """The process that was started last."""
 
     @property
     def log(self) -> Path:
-        """Where it writes what it has to say."""
+        """Its standard output and error."""
         return self.folder / "log"
 
     @property
     def pid(self) -> int:
         """Of the process that was started last."""
-        if self.process is None:
+        if self.child is None:
             raise ValueError(f"{self.name} was never started")
-        return self.process.pid
+        return self.child.process.pid
 
     def start(self) -> None:
-        """Start, and return when it serves.
+        """Start the server and return when it serves.
 
-        Raises Unavailable, with the end of the log, when it ends or is not ready in time.
+        Raises Unavailable, with the end of the log, when it exits or is not ready in time.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self.env},
-                cwd=self.folder,
-                start_new_session=True,
-            )
+        self.child = start(self.name, self.command, self.log, self.env, cwd=self.folder)
         end = time.monotonic() + self.ready_seconds
         while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > end:
-                tail = self._log_tail()
+            if self.child.exit_code is not None or time.monotonic() > end:
+                tail = self.child.log_tail(LOG_LINES)
                 self.stop()
                 raise Unavailable(
                     f"{self.name} did not start; {self.log} ends with:\n{tail}", reason=self.name
@@ -82,28 +75,22 @@ class LocalServer:
             return False
 
     def stop(self) -> None:
-        """SIGTERM, wait, SIGKILL if that takes too long; also a server that is paused."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.resume()
-        self.process.terminate()
-        try:
-            self.process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        """Send SIGTERM, wait, and send SIGKILL if that takes too long; works when paused, too."""
+        if self.child is not None and self.child.exit_code is None:
+            self.resume()
+            self.child.stop(GRACE_SECONDS)
 
     def kill(self) -> None:
-        """SIGKILL: what a crash of the machine does to it."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        """Send SIGKILL: what a crash of the machine does to it."""
+        if self.child is not None:
+            self.child.kill()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open, and nobody answers."""
+        """Send SIGSTOP: connections stay open, but nothing answers."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT."""
+        """Send SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
     def __enter__(self) -> LocalServer:
@@ -113,10 +100,7 @@ class LocalServer:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def _log_tail(self) -> str:
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-
 
 def answers(url: str) -> Callable[[], bool]:
-    """Whether an HTTP GET of ``url`` succeeds."""
+    """A readiness check: an HTTP GET of ``url`` succeeds."""
     return lambda: httpx.get(url, timeout=2).is_success

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from devservers.provision import made_once, tool
+from devservers.provision import run_once, tool
 from devservers.server import LocalServer, answers
 
 PROJECT = Path(__file__).with_name("vllm_cpu")
 OWN_UV = PROJECT.parents[1] / ".tools" / "bin" / "uv"
-"""Where make puts one when the machine has none."""
+"""Where the Makefile installs one when the machine has none."""
 MODEL = "sandbox"
-"""What the server calls the model it serves."""
+"""The server's name for its model."""
 READY_SECONDS = 600.0
-"""It loads and warms up for 25 to 80 s on two cores; on two busy ones it has taken five minutes."""
+"""Loading and warming up takes 25 to 80 s on two idle cores, up to five minutes on busy ones."""
 
 
 def provision_vllm(home: Path) -> Path:
-    """The Python of an environment with vLLM, below ``home``. Raises Unavailable."""
+    """Install vLLM into an environment below ``home``; its Python. Raises Unavailable."""
     uv = str(OWN_UV) if OWN_UV.exists() else tool("uv", "sets up vLLM's environment")
     venv = (home / "vllm" / "venv").resolve()
     command = [uv, "sync", "--locked", "--quiet", "--project", str(PROJECT)]
     recipe = (PROJECT / "uv.lock").read_text(encoding="utf-8")
     env = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
-    made_once(home / "vllm" / "stamp", recipe, command, env)
+    run_once(home / "vllm" / "stamp", recipe, command, env)
     return venv / "bin" / "python"
 
 
 def vllm_server(python: Path, model: Path, folder: Path, port: int) -> LocalServer:
-    """The model in the folder ``model``, served as MODEL; its URL goes up to the version."""
+    """Serves the model in the folder ``model`` as MODEL; the address includes the API version."""
     command = [
         *(str(python), "-m", "vllm.entrypoints.openai.api_server"),
         *("--model", str(model), "--served-model-name", MODEL),
@@ -36,7 +36,7 @@ def vllm_server(python: Path, model: Path, folder: Path, port: int) -> LocalServ
         *("--max-model-len", "2048", "--max-num-seqs", "64", "--dtype", "float32"),
         *("--enforce-eager", "--limit-mm-per-prompt", '{"image": 11}'),
     ]
-    # Offline: the folder has all there is. The cache is in GiB.
+    # Offline: the folder is complete. The cache size is in GiB.
     env = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     ready = answers(f"http://127.0.0.1:{port}/health")
     url = f"http://127.0.0.1:{port}/v1"

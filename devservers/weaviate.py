@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from devservers.ports import kept_ports
-from devservers.provision import made_once, tool
+from devservers.provision import run_once, tool
 from devservers.server import LocalServer, answers
 
 VERSION = "1.38.11"
@@ -15,17 +15,17 @@ INTERNAL_PORTS = ("CLUSTER_GOSSIP_BIND_PORT", "CLUSTER_DATA_BIND_PORT", "RAFT_PO
 
 
 def provision_weaviate(home: Path) -> Path:
-    """The server's binary, below ``home``. Raises Unavailable."""
+    """Build the server's binary below ``home``. Raises Unavailable."""
     go, folder = tool("go", "builds Weaviate"), (home / "weaviate" / "bin").resolve()
     env = {"CGO_ENABLED": "0", "GOBIN": str(folder)}
-    made_once(home / "weaviate" / "stamp", MODULE, [go, "install", MODULE], env)
+    run_once(home / "weaviate" / "stamp", MODULE, [go, "install", MODULE], env)
     return folder / "weaviate-server"
 
 
 def weaviate_server(binary: Path, folder: Path, port: int, grpc_port: int) -> LocalServer:
     """A single node at 127.0.0.1; REST on ``port``, gRPC on ``grpc_port``."""
     url = f"http://127.0.0.1:{port}"
-    # Of the node's own parts; none of the defaults, since several servers may run.
+    # Not the default ports, because several servers may run.
     internal = kept_ports(folder, INTERNAL_PORTS)
     env = {
         "CLUSTER_HOSTNAME": "node1",
@@ -44,7 +44,7 @@ def weaviate_server(binary: Path, folder: Path, port: int, grpc_port: int) -> Lo
         "GRPC_PORT": str(grpc_port),
         "RAFT_JOIN": f"node1:{internal['RAFT_PORT']}",
         **{name: str(number) for name, number in internal.items()},
-        # A node on localhost looks for its own calls at the port after RAFT_PORT.
+        # On localhost a node expects its internal RPC at the port after RAFT_PORT.
         "RAFT_INTERNAL_RPC_PORT": str(internal["RAFT_PORT"] + 1),
     }
     command = [str(binary), "--scheme", "http", "--host", "127.0.0.1", "--port", str(port)]

@@ -1,8 +1,8 @@
 """Ranking metrics and their uncertainty.
 
-All scores lie between 0 and 1. A figure is the mean of the scores of layers, with a 95 %
-percentile-bootstrap interval that resamples looks, not layers (a cluster bootstrap: the layers of
-one look share its person, scene and filters, so they are no independent draws; Efron and
+All scores lie between 0 and 1. A figure is the mean score over layers, with a 95 % percentile
+bootstrap interval. The bootstrap resamples looks, not layers (a cluster bootstrap), because the
+layers of one look share its person, scene and filters and are not independent (Efron and
 Tibshirani, An Introduction to the Bootstrap, 1993, chapters 8 and 13).
 """
 
@@ -20,7 +20,7 @@ _BOOTSTRAP_SEED = 20260101
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its 95 % confidence interval; all None when there was nothing to measure."""
+    """A mean with its 95 % confidence interval; all None without a sample."""
 
     value: float | None
     low: float | None
@@ -30,12 +30,12 @@ class Estimate:
 
 
 def hit_at(ranked: Sequence[str], true: Collection[str], k: int) -> float:
-    """1 when one of the first ``k`` keys is a true one, else 0."""
+    """Return 1 when one of the first ``k`` keys is true, else 0."""
     return float(any(key in true for key in ranked[:k]))
 
 
 def reciprocal_rank(ranked: Sequence[str], true: Collection[str]) -> float:
-    """1 / rank of the first true key; 0 when there is none."""
+    """Return 1 / rank of the first true key; 0 without one."""
     for rank, key in enumerate(ranked, start=1):
         if key in true:
             return 1.0 / rank
@@ -43,9 +43,9 @@ def reciprocal_rank(ranked: Sequence[str], true: Collection[str]) -> float:
 
 
 def estimate(scores: Iterable[tuple[str, float]]) -> Estimate:
-    """The mean of (look, score) pairs, one per layer, with its interval.
+    """Estimate the mean of (look_id, score) pairs, one per layer.
 
-    The interval of a mean of equal scores has no width, whatever n is: read n beside it.
+    When all scores are equal the interval has no width, however small n is.
     """
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}

@@ -1,10 +1,10 @@
-"""A look generator: publishes every picture of a folder as a look.
+"""A look generator: publish every picture of a folder as a look.
 
     python examples/look_generator.py 127.0.0.1:9092 FOLDER --market IN
 
-It needs confluent-kafka and nothing of LookSync: a look is JSON as in
-docs/schemas/looks.generated.v1.json. The look_id is made of the picture's bytes and its market, so
-publishing a folder again repeats the looks, and LookSync answers each of them once.
+It needs confluent-kafka and nothing from LookSync. A look is JSON that conforms to
+docs/schemas/looks.generated.v1.json. The look_id is derived from the picture's bytes and the
+market, so publishing a folder again repeats the looks, and LookSync answers each of them once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ TOPIC = "looks.generated"
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def look(picture: bytes, market: str, user_id: str | None) -> dict[str, object]:
-    """The record's value."""
+def look_record(picture: bytes, market: str, user_id: str | None) -> dict[str, object]:
+    """The value of the record for one look."""
     return {
         "schema_version": 1,
         "look_id": hashlib.sha256(picture + market.encode()).hexdigest()[:32],
@@ -37,33 +37,33 @@ def look(picture: bytes, market: str, user_id: str | None) -> dict[str, object]:
 
 
 def main() -> int:
-    """Publish, wait for the broker's word on each, say what came of it."""
+    """Publish all looks, wait until the broker has acknowledged them, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("brokers")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--market", default="IN", help="ISO country code")
-    parser.add_argument("--user", help="whom the looks are for")
-    asked = parser.parse_args()
+    parser.add_argument("--user", help="the user whom the looks are for")
+    arguments = parser.parse_args()
     failed: list[str] = []
 
-    def delivered(error: KafkaError | None, message: Message) -> None:
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
         if error is not None:
             failed.append(f"{message.key()!r}: {error}")
 
-    # Idempotent: what the client sends again after a broken connection is stored once.
-    producer = Producer({"bootstrap.servers": asked.brokers, "enable.idempotence": True})
+    # Idempotent: a record that the client resends after a broken connection is stored once.
+    producer = Producer({"bootstrap.servers": arguments.brokers, "enable.idempotence": True})
     published = 0
-    for path in sorted(asked.folder.iterdir()):
+    for path in sorted(arguments.folder.iterdir()):
         if path.suffix.lower() in PICTURES:
-            event = look(path.read_bytes(), asked.market, asked.user)
-            # The key is the look_id: what has the same key stays in order, and is one look.
-            key = str(event["look_id"])
-            producer.produce(TOPIC, json.dumps(event).encode(), key, on_delivery=delivered)
+            record = look_record(path.read_bytes(), arguments.market, arguments.user)
+            # The key must be the look_id; records with the same key stay in order.
+            key = str(record["look_id"])
+            producer.produce(TOPIC, json.dumps(record).encode(), key, on_delivery=on_delivery)
             producer.poll(0)
             published += 1
-    waiting = producer.flush(30)
-    print(f"{published - waiting - len(failed)} of {published} looks published", *failed, sep="\n")
-    return 1 if waiting or failed else 0
+    unsent = producer.flush(30)
+    print(f"{published - unsent - len(failed)} of {published} looks published", *failed, sep="\n")
+    return 1 if unsent or failed else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""An app that consumes looks.matched: stores each look's products in SQLite, once.
+"""An app that consumes looks.matched and stores each look's products in SQLite, once.
 
     python examples/match_consumer.py 127.0.0.1:9092 matches.sqlite --idle-seconds 10
 
-What a consumer has to know (docs/integration.md): an event may be read again after a crash of the
-consumer, so the event_id decides whether it is new; fields that are not known yet are no error; a
-schema_version above ours is kept as it is, for the day when this program is newer.
+Rules for a consumer (docs/integration.md): after a crash of the consumer an event may be read
+again, so the event_id decides whether it is new. Unknown fields are ignored. An event with a higher
+schema_version is stored unparsed, for a newer version of this program.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS later(event_id TEXT PRIMARY KEY, event BLOB NOT NULL)
 
 
 def store(database: sqlite3.Connection, value: bytes) -> str:
-    """Store one event in one transaction; "new", "repeated" or "later"."""
+    """Store one event in one transaction; return "new", "repeated" or "later"."""
     event = json.loads(value)
     with database:
         if event["schema_version"] > VERSION:
@@ -47,22 +47,22 @@ def store(database: sqlite3.Connection, value: bytes) -> str:
 
 
 def main() -> int:
-    """Consume until nothing has come for a while."""
+    """Consume until no event has arrived for --idle-seconds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("brokers")
     parser.add_argument("database")
     parser.add_argument("--idle-seconds", type=float, default=10, help="end when idle this long")
-    asked = parser.parse_args()
-    database = sqlite3.connect(asked.database)
+    arguments = parser.parse_args()
+    database = sqlite3.connect(arguments.database)
     database.executescript(TABLES)
-    # The position is committed after the transaction: a crash in between repeats, never loses.
+    # Commit the offset after the transaction: a crash in between repeats events, never loses any.
     settings = {"group.id": "example-app", "enable.auto.commit": False}
-    start = {"auto.offset.reset": "earliest", "bootstrap.servers": asked.brokers}
+    start = {"auto.offset.reset": "earliest", "bootstrap.servers": arguments.brokers}
     consumer = Consumer({**settings, **start})
     consumer.subscribe([TOPIC])
     counts = {"new": 0, "repeated": 0, "later": 0}
     idle_since = time.monotonic()
-    while time.monotonic() - idle_since < asked.idle_seconds:
+    while time.monotonic() - idle_since < arguments.idle_seconds:
         if (message := consumer.poll(0.5)) is None:
             continue
         if message.error():

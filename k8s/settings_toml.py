@@ -1,10 +1,10 @@
-"""Writes each overlay's looksync.toml: the whole settings tree in force, every key explained.
+"""Write each overlay's looksync.toml: the whole settings tree in force, every key explained.
 
     python -m k8s.settings_toml     (make k8s)
 
-An overlay's settings are base/settings.toml under its own settings.toml, on the preset that they
-name. The whole tree is written, not the few keys that differ: what a deployment runs with can be
-read in its ConfigMap, and a default that changes with a release shows as a difference of this file.
+An overlay's settings are the preset, then base/settings.toml, then the overlay's settings.toml.
+The whole tree is written, not only the keys that differ, so the ConfigMap shows what a deployment
+runs with, and a default that changes with a release shows as a diff of this file.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ NAME = "looksync.toml"
 
 
 def settings_of(overlay: Path) -> Settings:
-    """What the pods of ``overlay`` run with, but for Secrets and each pod's own ordinal."""
+    """The settings of the pods of ``overlay``, without Secrets and the pod's ordinal."""
     base = FOLDER / "base" / "settings.toml"
-    with _without_our_variables():
+    with _looksync_variables_unset():
         return load_settings(base, **tomllib.loads((overlay / "settings.toml").read_text()))
 
 
 def toml_of(settings: Settings, title: str) -> str:
-    """``settings`` as a file that :func:`schemas.settings.load_settings` reads back."""
+    """``settings`` as a TOML file that :func:`schemas.settings.load_settings` can read."""
     lines = [f"# Written by `make k8s` from {title}; change those.", ""]
     return "\n".join(lines + list(_section(settings, "", "LOOKSYNC_"))) + "\n"
 
@@ -62,7 +62,7 @@ def _section(model: BaseModel, name: str, variables: str) -> Iterator[str]:
             yield f"# {key}: from a Secret, as {variables}{key.upper()}"
         elif value is None:
             yield f"# {key}: not set"
-        elif _is_of_the_image(value):
+        elif _is_inside_the_image(value):
             yield f"# {key}: the image's own"
         else:
             yield f"{key} = {_value(value)}"
@@ -71,8 +71,8 @@ def _section(model: BaseModel, name: str, variables: str) -> Iterator[str]:
         yield from _section(table, f"{name}.{key}" if name else key, f"{variables}{key.upper()}__")
 
 
-def _is_of_the_image(value: object) -> bool:
-    """A default that lies beside the code, wherever that is."""
+def _is_inside_the_image(value: object) -> bool:
+    """Whether ``value`` is a path beside the code, which differs between machines."""
     return str(FOLDER.parent) in str(value)
 
 
@@ -89,13 +89,13 @@ def _value(value: Any) -> str:
         case Mapping():
             pairs = (f"{key} = {_value(item)}" for key, item in value.items())
             return f"{{{', '.join(pairs)}}}"
-    raise TypeError(f"{value!r} has no form in TOML here: add one")
+    raise TypeError(f"{value!r} cannot be written as TOML: add a case for its type")
 
 
 @contextmanager
-def _without_our_variables() -> Iterator[None]:
-    """Settings from files alone: who writes them may have LOOKSYNC_ variables set."""
-    kept = {
+def _looksync_variables_unset() -> Iterator[None]:
+    """Unset LOOKSYNC_ variables, so that the settings come from files alone; restore them after."""
+    saved = {
         name: os.environ.pop(name)
         for name in list(os.environ)
         if name.upper().startswith("LOOKSYNC_")
@@ -103,7 +103,7 @@ def _without_our_variables() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.update(kept)
+        os.environ.update(saved)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run coroutines concurrently; none outlives another's failure."""
+"""Runs coroutines concurrently; when one fails, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Result = TypeVar("Result")
 async def gather_or_cancel(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """The results in the order of ``work``.
 
-    Like asyncio.gather, but when one fails, or the caller is cancelled, the others are cancelled
-    and awaited: nothing keeps running in the background on parts that may be closed by then.
+    Like asyncio.gather, but when one coroutine fails, or the caller is cancelled, the others are
+    cancelled and awaited: none keeps running in the background on parts that may be closed.
     """
-    tasks = [asyncio.ensure_future(one) for one in work]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
         return list(await asyncio.gather(*tasks))
     except BaseException:

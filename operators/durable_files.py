@@ -1,4 +1,4 @@
-"""Files that survive a crash: appended under a lock, or replaced as a whole."""
+"""Files that survive a crash: appended to under a lock, or replaced as a whole."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from operators.file_errors import naming
+
 CHUNK = 1 << 18
-"""Bytes read at once."""
+"""Bytes per read."""
 
 
 @contextmanager
-def open_to_append(path: Path) -> Iterator[int]:
-    """A descriptor under an exclusive lock, waited for."""
+def open_to_append(path: Path, *, wait: bool = True) -> Iterator[int]:
+    """A descriptor of ``path``, created when missing, under an exclusive lock.
+
+    Waits for the lock, or raises BlockingIOError when another process has it.
+    """
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with naming(path):
+            yield file
     finally:
         os.close(file)
 
@@ -36,14 +42,14 @@ def end_of_last_line(file: int) -> int:
 
 
 def write_all(file: int, data: bytes) -> None:
-    """``os.write`` until everything is written; it may take less than it is given."""
+    """Write all of ``data``; a single ``os.write`` may write less."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable."""
+    """Flush the directory entries of ``folder`` to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,7 +58,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_durably(path: Path, data: bytes) -> None:
-    """Write ``path`` so that a crash leaves the old or the new content, never a part."""
+    """Replace the content of ``path`` atomically: a crash leaves the old or the new content."""
     draft = path.with_suffix(f"{path.suffix}.{os.getpid()}")
     write_durably(draft, data)
     draft.replace(path)
@@ -60,8 +66,8 @@ def replace_durably(path: Path, data: bytes) -> None:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """Write ``path`` and flush it to disk; a crash may leave a part of it."""
-    with path.open("wb") as file:
+    """Write ``path`` and flush it to disk; not atomic: a crash may leave a truncated file."""
+    with naming(path), path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""Structured logs: one line per event, with the look or product it is about.
+"""Structured logs: one line per event, with the id of the look or product it concerns.
 
-Whoever handles a record binds its ids with ``structlog.contextvars.bound_contextvars``; every line
-logged below carries them.
+The code that handles a record binds its ids with ``structlog.contextvars.bound_contextvars``; every
+line logged inside carries them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 
 
 def configure(log_format: Literal["console", "json"]) -> None:
-    """Log to the standard error, from level INFO on; called once, by the process's entry."""
+    """Log to standard error at level INFO and above; call once, at the start of the process."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"

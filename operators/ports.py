@@ -1,14 +1,17 @@
-"""The protocols between the stages (catalog, matching) and their parts (models, stores, images).
+"""The ports: protocols of the parts (models, stores, images) that the stages are given.
 
-All parts are safe for concurrent calls from one event loop and coalesce them into batches
-underneath; callers await one item at a time. Any method may raise
-:class:`schemas.errors.Unavailable` when the part cannot be reached.
+Implementations are safe for concurrent calls on one event loop and batch them internally; callers
+await one item at a time. Any method may raise :class:`schemas.errors.Unavailable` when the part
+cannot be reached.
+
+Longer than 300 lines: all that the stages need from outside, on one page.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +19,10 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from operators.budget import Budget
+from operators.picture import Picture as Picture
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
+from schemas.errors import UnreadableEntry
 from schemas.looks import ImageReference, Region
 from schemas.rerank import RerankMethod
 
@@ -25,32 +30,25 @@ Vector = NDArray[np.float32]
 """Shape (dimension,), float32, Euclidean norm 1."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A decoded picture: RGB, upright, alpha composed on white."""
-
-    image: Image
-    pixel_hash: str
-    """Hex digest of size and decoded pixels: equal pixels, equal hash, whatever the file."""
-
-
 class PictureSource(Protocol):
-    """Guarded fetching and decoding (operators/images)."""
+    """Fetches and decodes pictures safely (operators/images)."""
 
-    async def fetch(self, reference: ImageReference) -> Picture:
-        """The picture behind a URL or in the bytes.
+    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+        """Fetch and decode the referenced picture.
 
-        Raises ImageRefused (never worth a retry) or Unavailable (remote host failed).
+        ``vendor``: whose picture it is, and so whose quota it uses; None for looks.
+        Raises ImageRefused (do not retry), PictureUnavailable (its host failed), or Unavailable
+        (our decoding is away: wait).
         """
         ...
 
 
 class ImageTextEncoder(Protocol):
-    """One embedding space for pictures and texts (operators/models)."""
+    """Embeds pictures and texts in one space (operators/models)."""
 
     @property
     def fingerprint(self) -> str:
-        """Name and hash of weights and preprocessing; names the index collection."""
+        """Name, and hash of weights and preprocessing; the index collection is named after it."""
         ...
 
     @property
@@ -58,8 +56,7 @@ class ImageTextEncoder(Protocol):
 
     @property
     def reads_text(self) -> bool:
-        """False: pictures only, so a layer's region is its query; encode_text then raises
-        Misconfigured."""
+        """False: encode_text raises Misconfigured, and layers are searched by region only."""
         ...
 
     async def encode_image(self, image: Image) -> Vector: ...
@@ -77,15 +74,15 @@ class ImageTextEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LayerDescription:
-    """What a vision-language model says of one layer."""
+    """How a vision-language model or the tagger describes one layer."""
 
     query: str
     attributes: Mapping[str, str]
-    """Standard attribute name (category, colour, pattern, ...) -> value."""
+    """Attribute name (category, colour, pattern, ...) -> standardised value."""
 
 
 class VisionLanguageModel(Protocol):
-    """Describes looks and compares items."""
+    """Describes looks and judges products."""
 
     @property
     def fingerprint(self) -> str: ...
@@ -93,7 +90,10 @@ class VisionLanguageModel(Protocol):
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
-        """One description per layer seen. Raises Unavailable or DeadlineExceeded."""
+        """One description per layer found in ``pictures``, the look's own picture first.
+
+        Raises Unavailable or DeadlineExceeded.
+        """
         ...
 
     async def rerank(
@@ -104,23 +104,24 @@ class VisionLanguageModel(Protocol):
         candidates: Sequence[bytes],
         budget: Budget,
     ) -> list[float | None]:
-        """How well each candidate (thumbnail, JPEG bytes) fits the region or its query, 0..1.
+        """A score in 0..1 per candidate (thumbnail as JPEG bytes): how well it fits the region or
+        the query; None without a usable answer.
 
-        None where the model gave no usable answer. Raises Unavailable or DeadlineExceeded.
+        Raises Unavailable or DeadlineExceeded.
         """
         ...
 
 
 class Segmenter(Protocol):
-    """Finds where a layer is in a picture."""
+    """Locates layers in a picture."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the same picture may get other regions; part of the result cache's key."""
+        """Changes whenever regions of the same picture may change; goes into result cache keys."""
         ...
 
     async def locate(self, image: Image, layers: Sequence[Department]) -> dict[Department, Located]:
-        """The region of each of ``layers`` that is found; layers not found are left out."""
+        """Locate each of ``layers``; layers that are not found are left out."""
         ...
 
 
@@ -130,7 +131,7 @@ class Located:
 
     region: Region
     confidence: float
-    """0..1, that the layer is there at all."""
+    """Probability, 0..1, that the picture shows the layer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,37 +149,37 @@ class IndexedAttributes:
     sizes: tuple[str, ...]
     in_stock: bool
     price_bucket: int | None
-    """Coarse logarithmic bucket, see operators.vocabulary.price_bucket; exact prices: ledger."""
+    """See operators.vocabulary.price_bucket; the exact price is in the ledger."""
     currency: str | None
     style: str | None
-    """``vendor:style_id``; variants of one style share it."""
+    """``vendor:style_id``, shared by the variants of a style."""
     image_hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Hard filters of a search; None or empty: no restriction. All must hold."""
+    """Conjunctive filters of a search; None or empty: no restriction."""
 
     department: str | None = None
     market: str | None = None
     genders: frozenset[str] = frozenset()
-    """Any of these, or gender unknown."""
+    """Any of these, or unknown."""
     colours: frozenset[str] = frozenset()
     brands: frozenset[str] = frozenset()
     """Case-folded."""
     excluded_brands: frozenset[str] = frozenset()
     sizes: frozenset[str] = frozenset()
-    """At least one in common."""
+    """At least one of these."""
     in_stock: bool = True
-    """True: only what can be ordered. False: no restriction."""
+    """True: only products that can be ordered. False: no restriction."""
     price_buckets: tuple[int, int] | None = None
-    """Inclusive range of buckets."""
+    """First and last bucket, inclusive."""
     currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A product found by a search."""
+    """A product returned by the vector store."""
 
     key: str
     similarity: float
@@ -190,87 +191,114 @@ class Candidate:
 class VectorStore(Protocol):
     """Vectors with filterable attributes (operators/stores); one writer per key.
 
-    One collection per encoder fingerprint; a store opened on a collection of another fingerprint
-    raises IndexMismatch when it is opened.
+    There is one collection per encoder fingerprint: opening a store on another encoder's collection
+    raises IndexMismatch. Once the collection that was opened is gone or replaced by another, every
+    method raises IndexLost, within seconds.
     """
 
     @property
     def generation(self) -> str:
-        """Names the collection in force; results cached under another generation are void."""
+        """Name of the active collection; results cached under another generation are invalid."""
         ...
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
-        """Acknowledged (durable and searchable) when it returns."""
+        """Write the object; it is durable and searchable when this returns."""
         ...
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
-        """Replace the attributes, vector untouched. False when the key is not there."""
+        """Replace the attributes only. False if the key does not exist."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Gone when it returns; no error when it was not there."""
+        """Delete the object, if it exists; it is gone when this returns."""
         ...
 
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
-        """The nearest by cosine, best first, ties by key."""
+        """At most ``limit`` nearest objects by cosine, best first, ties by key."""
         ...
 
     async def get(self, key: str) -> Candidate | None:
-        """The stored object (similarity 1.0), or None."""
+        """The stored object (with similarity 1.0); None if the key does not exist."""
         ...
 
     async def count(self) -> int: ...
 
     def scan(self) -> AsyncIterator[tuple[str, IndexedAttributes]]:
-        """Every key with its attributes, in no order."""
+        """Every key with its attributes, in no particular order."""
         ...
 
     async def close(self) -> None: ...
 
 
 class Mirror(Protocol):
-    """A second index, of another encoder, kept up beside the first while the model is switched.
+    """A secondary index for another encoder, written along with the primary during a model switch.
 
-    Whoever has no mirror to keep up has one that does nothing. A method that returns has brought
-    the mirror in line, if there is one; Unavailable is raised like by a VectorStore.
+    Without a switch, a no-op mirror is used. Writes are acknowledged when they return, as in a
+    VectorStore; they may raise Unavailable.
     """
 
     @property
     def fingerprint(self) -> str | None:
-        """Of its encoder; None when there is no mirror now."""
+        """Of the secondary index's encoder; None without an active mirror."""
         ...
 
     async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
-        """The mirror's own encoder embeds ``image``."""
+        """Write the object, with ``image`` embedded by the mirror's own encoder."""
         ...
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> None:
-        """Nothing happens when the mirror does not have the key yet."""
+        """Replace the attributes; no effect if the mirror does not have the key yet."""
         ...
 
     async def delete(self, key: str) -> None: ...
 
 
 class Ledger(Protocol):
-    """Per product, what was last applied (operators/stores)."""
+    """The current state of every product, as last applied (operators/stores)."""
 
-    async def read(self, key: str) -> LedgerEntry | None: ...
+    async def read(self, key: str) -> LedgerEntry | None:
+        """The entry; None if there is none. Raises UnreadableEntry, which affects no other key."""
+        ...
 
-    async def read_many(self, keys: Sequence[str]) -> list[LedgerEntry | None]:
-        """In the order of ``keys``."""
+    async def read_many(
+        self, keys: Sequence[str], on_unreadable: Callable[[UnreadableEntry], None]
+    ) -> list[LedgerEntry | None]:
+        """The entries in the order of ``keys``; None where there is none.
+
+        An entry that cannot be read counts as missing, and its error is passed to
+        ``on_unreadable``.
+        """
         ...
 
     async def write(self, entry: LedgerEntry) -> None:
-        """Acknowledged when it returns."""
+        """Write the entry; it is durable when this returns."""
         ...
 
-    def scan(self) -> AsyncIterator[LedgerEntry]: ...
+    def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
+        """Every entry whose key begins with ``prefix``, in no particular order."""
+        ...
 
     async def close(self) -> None: ...
 
 
+class RefreshSchedule(Protocol):
+    """When each product is due for a refresh; survives restarts."""
+
+    async def set(self, key: str, due: datetime | None) -> None:
+        """Refresh ``key`` at ``due``, replacing any earlier schedule; None: never."""
+        ...
+
+    async def lease_due(self, now: datetime, limit: int, lease: timedelta) -> list[str]:
+        """At most ``limit`` keys that are due at ``now``, the longest waiting first.
+
+        They become due again after ``lease``, in case their refresh is lost. No two callers get the
+        same key within it.
+        """
+        ...
+
+
 class Cache(Protocol):
-    """Bytes under a key with a time to live; may forget at any time."""
+    """Bytes by key, with a time to live; entries may be evicted at any time."""
 
     async def get(self, key: str) -> bytes | None: ...
 
@@ -278,15 +306,15 @@ class Cache(Protocol):
 
 
 class Claims(Protocol):
-    """Remembers who came first, so that a repeated look is recognised and a replayed one is not."""
+    """First owner of each name: distinguishes a repeated look (another record) from a replay."""
 
     async def claim(self, name: str, owner: str, ttl_seconds: float) -> str:
-        """Claim ``name`` for ``owner`` unless claimed; returns the owner in force."""
+        """Claim ``name`` for ``owner`` unless it is claimed; returns the current owner."""
         ...
 
 
 class Thumbnails(Protocol):
-    """Small JPEGs of product pictures, longest side at most 336 px."""
+    """Product pictures as JPEG, longest side at most 336 pixels."""
 
     async def put(self, key: str, image: Image) -> None: ...
 
@@ -297,21 +325,21 @@ class Thumbnails(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """A layer cut out of a picture."""
+    """A layer's outline in a picture."""
 
     region: Region
-    """Around the mask."""
+    """Bounding box of the mask."""
     mask: NDArray[np.bool_]
-    """Shape (height, width) of the picture; True where the layer is. Never empty."""
+    """Shape (height, width) of the picture; True inside the layer, at least one pixel."""
     confidence: float
-    """0..1, that the mask is right; 0 where it is only the region's rectangle."""
+    """Of the mask, 0..1; 0 if the mask is only the region's rectangle."""
 
 
 class QuerySegmenter(Protocol):
-    """Cuts layers out of a picture by their queries: the fallback of reranking."""
+    """Segments layers by their queries; the fallback of reranking."""
 
     async def segment(
         self, image: Image, queries: Mapping[Department, str]
     ) -> dict[Department, Segment]:
-        """The segment of each query that is found; what is not found is left out."""
+        """Segment the layer of each query; layers that are not found are left out."""
         ...

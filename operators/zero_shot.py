@@ -1,4 +1,4 @@
-"""Zero-shot classification: which of several descriptions fits a picture (or text) best."""
+"""Zero-shot classification of pictures and texts by their nearest prompts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from operators.ports import ImageTextEncoder, Vector
 
 
 class ZeroShotClassifier:
-    """Labels, each with one or more prompts; a label's vector is the mean of its prompts'.
+    """Labels with one or more prompts each; a label's vector is the mean of its prompts'.
 
-    As in Radford et al. 2021 (CLIP), section 3.1.4: prompt ensembles are averaged in the
-    embedding space; probabilities are a softmax over cosines times ``scale`` (CLIP's learned
-    logit scale, at most 100).
+    Prompt ensembles are averaged in the embedding space, and probabilities are a softmax over
+    ``scale`` (CLIP's learned logit scale, at most 100) times the cosines: Radford et al. 2021
+    (CLIP), section 3.1.4. Raises ValueError without any label.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ZeroShotClassifier:
         return tuple(self._prompts)
 
     async def vectors(self) -> NDArray[np.float32]:
-        """Shape (labels, dimension), unit norm; computed at the first call."""
+        """The labels' vectors: shape (labels, dimension), unit norm; encoded at the first call."""
         async with self._lock:
             if self._vectors is None:
                 means = await asyncio.gather(*map(self._mean, self._prompts.values()))
@@ -52,7 +52,7 @@ class ZeroShotClassifier:
         return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
 
     async def probabilities(self, vector: Vector) -> dict[str, float]:
-        """Label -> probability for one unit vector; sums to 1."""
+        """Label -> probability, summing to 1, for a picture's or text's unit vector."""
         logits = self._scale * ((await self.vectors()) @ vector)
         weights = np.exp(logits - logits.max())
         return dict(zip(self._prompts, (weights / weights.sum()).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The standard vocabulary of a fashion item: departments, genders, and where a value came from."""
+"""The standard attributes of a fashion item, each with the source of its value."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Part
+from schemas.base import Number, Part, Whole
 
 
 class Department(StrEnum):
-    """What a layer of a look and a shelf of the catalog have in common."""
+    """The coarse kind of an item; layers of a look and products share it."""
 
     TOP = "top"
     BOTTOM = "bottom"
@@ -34,7 +34,7 @@ class Department(StrEnum):
 
 
 class Gender(StrEnum):
-    """Whom an item is made for."""
+    """The gender an item is made for."""
 
     FEMALE = "female"
     MALE = "male"
@@ -42,22 +42,29 @@ class Gender(StrEnum):
 
 
 class Attribute(Part):
-    """A standardised value with its provenance. A guess is never stored as a fact."""
+    """A standardised value, its source and confidence: a guess is never stored as a fact."""
 
     value: str
     source: Literal["vendor", "rule", "model"] = Field(
-        description="vendor: given in a closed field and mapped by table; rule: read from text by "
-        "a rule; model: zero-shot by the encoder."
+        description="vendor: a vendor's field with a closed vocabulary; rule: found in a text by a "
+        "rule; model: zero-shot classification by the encoder."
     )
-    confidence: float = Field(1.0, ge=0, le=1, description="Probability; 1 unless by a model.")
+    confidence: Number = Field(
+        1.0, ge=0, le=1, description="Probability; 1 unless the source is a model."
+    )
 
 
 class StandardAttributes(Part):
-    """An item in our vocabulary. None: not known (and then not filtered on)."""
+    """An item in the standard vocabulary. Null: unknown."""
 
+    not_fashion: Attribute | None = Field(
+        None,
+        description="The kind of an item that is not fashion, e.g. electronics: it is kept out of "
+        "matching. Null: fashion, or unknown.",
+    )
     department: Attribute | None = None
     category: Attribute | None = Field(None, description="Taxonomy category, e.g. t-shirt.")
-    google_category_id: int | None = Field(None, description="Google product taxonomy id.")
+    google_category_id: Whole | None = Field(None, description="Google product taxonomy id.")
     gender: Attribute | None = None
     colour: Attribute | None = Field(None, description="Colour family, e.g. navy.")
     pattern: Attribute | None = None

@@ -1,11 +1,21 @@
-"""What all events share: a schema version, unknown fields kept, times in UTC."""
+"""Base of all events: a schema version, unknown fields preserved, times in UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -13,7 +23,30 @@ def _to_utc(moment: datetime) -> datetime:
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-"""A time with an offset, held in UTC. A time without an offset is refused."""
+"""A time with an offset, converted to UTC. A time without an offset is invalid."""
+
+
+def _refuse_truth_values(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+def _read_whole(value: object, as_number: ValidatorFunctionWrapHandler) -> int:
+    number: int = as_number(_refuse_truth_values(value))
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("must fit in 64 bits")
+    return number
+
+
+Whole = Annotated[int, WrapValidator(_read_whole)]
+"""A whole number that other languages can read. True is refused, although Python counts it as 1."""
+
+Number = Annotated[float, BeforeValidator(_refuse_truth_values)]
+"""A finite number (the models below refuse others), not true or false."""
+
+KnownVersion = Annotated[Whole, Field(ge=0)]
+"""Of a packet."""
 
 Market = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """ISO 3166-1 alpha-2 code of a sales market: IN, US, JP."""
@@ -24,16 +57,26 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 class Event(BaseModel):
     """Base of everything that travels on a topic.
 
-    Unknown fields are kept and written back: a newer producer never breaks an older consumer, and
-    a field that passes through is not lost.
+    Unknown fields are preserved and written back: a newer producer does not break an older
+    consumer, and no field is lost on the way.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    schema_version: Literal[1] = Field(1, description="Version of this record's schema.")
+    schema_version: Annotated[Literal[1], BeforeValidator(_refuse_truth_values)] = Field(
+        1, description="Version of this record's schema."
+    )
+
+
+def encode(event: Event) -> bytes:
+    """The event as JSON, ready to be written. Raises ValidationError for one that its own schema
+    refuses, which parts copied with changes can make: consumers could not read it."""
+    value = event.model_dump_json(warnings=False).encode()
+    type(event).model_validate_json(value)
+    return value
 
 
 class Part(BaseModel):
-    """Base of a piece inside an event or record; unknown fields are dropped."""
+    """Base of an object inside an event or record; unknown fields are dropped."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)

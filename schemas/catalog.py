@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
-    BeforeValidator,
     Field,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
 
 from schemas.attributes import StandardAttributes
-from schemas.base import Event, Key, Market, Part, UtcTime
+from schemas.base import Event, Key, KnownVersion, Market, Number, Part, UtcTime, Whole
 from schemas.ids import product_key
 from schemas.money import Money
 
@@ -24,45 +25,80 @@ Vendor = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
 ProductId = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
-def _version(value: object) -> object:
-    """A number stays; an ISO 8601 time (with offset) becomes microseconds since 1970 UTC."""
+class TimeVersion(int):
+    """A version that was stated as a time, in microseconds since 1970 UTC."""
+
+    @classmethod
+    def of(cls, moment: datetime) -> Self:
+        """``moment`` has an offset."""
+        since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+        return cls((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+    @property
+    def text(self) -> str:
+        """As ISO 8601."""
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(self))).isoformat()
+
+
+def _read_version(value: object, as_number: ValidatorFunctionWrapHandler) -> int:
+    """A number, or an ISO 8601 time with an offset, which stays known as a time."""
     if isinstance(value, bool):
-        raise ValueError("a version is a whole number or a time, not a boolean")
+        raise ValueError("must be a whole number or an ISO 8601 time, not true or false")
     if isinstance(value, str) and not value.lstrip("+-").isdigit():
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError("a version is a whole number or an ISO 8601 time") from None
+            raise ValueError("must be a whole number or an ISO 8601 time") from None
         if moment.tzinfo is None:
-            raise ValueError("a version given as a time needs an offset")
-        since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return value
+            raise ValueError("a time must have a UTC offset")
+        try:
+            value = TimeVersion.of(moment)
+        except OverflowError:
+            raise ValueError(
+                "the time is out of range: in UTC it must be of the years 1 to 9999"
+            ) from None
+    number: int = as_number(value)
+    return TimeVersion(number) if isinstance(value, TimeVersion) else number
 
 
-Version = Annotated[int, BeforeValidator(_version), Field(ge=0, lt=2**63)]
-"""Grows with every state of a product. Times are held as microseconds since 1970 UTC; one vendor
-uses numbers or times, not both."""
+Version = Annotated[int, Field(ge=0, lt=2**63), WrapValidator(_read_version)]
+"""Increases with every state of a product. Times are stored as microseconds since 1970 UTC. One
+vendor uses either numbers or times."""
+
+
+UNKNOWN_VERSION = -1
+"""On the topics: the version of a product that exists although no version of it is known."""
 
 
 class PacketKind(StrEnum):
-    """What a packet says of its item."""
+    """What a packet does to its item."""
 
     UPSERT = "upsert"
     PATCH = "patch"
     DELETE = "delete"
+    REFRESH = "refresh"
+    """Reconcile the product again: retry a pending picture, apply the dates of a sale."""
+    FORGET_VERSION = "forget-version"
+    """Forget the product's versions, so that the next packet is newer."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Sent by LookSync itself, not by a vendor."""
+        return self in (PacketKind.REFRESH, PacketKind.FORGET_VERSION)
 
 
 class Packet(Event):
-    """catalog.updates: what a vendor sent, as it came. Key: ``vendor:product_id``."""
+    """catalog.updates: what a vendor sent, unchanged. Key: ``vendor:product_id``."""
 
-    vendor: Vendor = Field(description="Vendor id; names the mapping.")
+    vendor: Vendor = Field(description="Vendor id; selects the mapping.")
     product_id: ProductId = Field(description="The vendor's id of the item.")
     kind: PacketKind = Field(
-        description="upsert: the whole item; patch: only the fields given; delete: gone."
+        description="upsert: the whole item; patch: some fields; delete: the item is gone. "
+        "LookSync's own: refresh (reconcile the product again), forget-version (whatever comes "
+        "next is newer)."
     )
     version: Version
-    payload: dict[str, Any] = Field(default_factory=dict, description="As the vendor has it.")
+    payload: dict[str, Any] = Field(default_factory=dict, description="In the vendor's own fields.")
     sent_at: UtcTime | None = None
 
     @property
@@ -71,9 +107,9 @@ class Packet(Event):
 
 
 class ProductUpdate(Part):
-    """A packet's payload in our fields, before standardisation (texts are the vendor's own).
+    """A packet's payload mapped to standard fields, with the vendor's own texts.
 
-    In a patch, only the fields set are changed (``model_fields_set``).
+    A patch changes only the fields that are set (``model_fields_set``).
     """
 
     title: str = Field("", max_length=1000)
@@ -84,13 +120,18 @@ class ProductUpdate(Part):
     colour_text: str | None = Field(None, max_length=300)
     pattern_text: str | None = Field(None, max_length=300)
     size_texts: tuple[str, ...] = ()
-    size_system: str | None = Field(None, description="UK, US, EU, JP_CM, ALPHA when declared.")
-    style_id: str | None = Field(None, max_length=300, description="Groups variants of one style.")
+    size_system: str | None = Field(None, description="UK, US, EU, JP_CM or ALPHA, if declared.")
+    style_id: str | None = Field(
+        None, max_length=300, description="Shared by the variants of a style."
+    )
     url: str | None = Field(None, max_length=4000, description="The item's page in the shop.")
     image_urls: tuple[str, ...] = Field((), description="Best picture first.")
     price: Money | None = None
-    list_price: Money | None = Field(None, description="Before reduction.")
-    stock: int | None = Field(None, ge=0, le=10**9, description="Pieces; None: not told.")
+    list_price: Money | None = Field(None, description="Price before a reduction.")
+    sale_price: Money | None = Field(None, description="Replaces `price` while the sale lasts.")
+    sale_from: UtcTime | None = Field(None, description="null: the sale has begun.")
+    sale_until: UtcTime | None = Field(None, description="Exclusive. null: no known end.")
+    stock: Whole | None = Field(None, ge=0, le=10**9, description="Pieces in stock; null: unknown.")
     available: bool = Field(True, description="Can be ordered now.")
     market: Market | None = None
     language: str | None = Field(None, description="BCP 47 tag of the texts.")
@@ -99,17 +140,39 @@ class ProductUpdate(Part):
     def in_stock(self) -> bool:
         return self.available and self.stock != 0
 
+    def price_at(self, moment: datetime) -> Money | None:
+        """The price at ``moment``, sales considered.
+
+        A sale price that is not below the price is ignored: the packets that brought the two may be
+        of different days.
+        """
+        sale, price = self.sale_price, self.price
+        if sale is None or (
+            price is not None
+            and (sale.currency != price.currency or sale.amount_minor >= price.amount_minor)
+        ):
+            return price
+        has_begun = self.sale_from is None or self.sale_from <= moment
+        is_over = self.sale_until is not None and self.sale_until <= moment
+        return sale if has_begun and not is_over else price
+
 
 class Product(Part):
-    """The current truth about one item."""
+    """The current state of one item."""
 
     key: Key
     vendor: Vendor
     product_id: ProductId
-    version: int
+    version: Whole = Field(description="Of the newest upsert or patch; -1: unknown.")
     update: ProductUpdate = Field(description="The vendor's fields, mapped.")
-    attributes: StandardAttributes = Field(description="The same in our vocabulary.")
-    image_hash: str = Field(description="Hash of the decoded pixels of the main picture.")
+    attributes: StandardAttributes = Field(description="In the standard vocabulary.")
+    price: Money | None = Field(
+        None, description="The price at the time of the event, sales considered."
+    )
+    image_hash: str = Field(
+        description="Hash of the decoded pixels of the main picture; empty while it is pending, "
+        "and for products that are not fashion by their texts."
+    )
 
 
 class Decision(StrEnum):
@@ -122,74 +185,116 @@ class Decision(StrEnum):
     STALE = "stale"
     UNCHANGED = "unchanged"
     HELD = "held"
-    """A patch of a product not known yet: kept in the ledger until its upsert arrives."""
+    """A patch of an unknown product: held in the ledger until its upsert arrives."""
+    PENDING = "pending"
+    """A new product without a usable picture so far: known, but not searchable."""
+    NOT_FASHION = "not-fashion"
+    """The product turned out not to be fashion: known, but not searchable."""
+
+
+class PendingPicture(Part):
+    """A picture that a product should use, and that could not be fetched yet."""
+
+    reason: str = Field(description="Short stable code, of the main picture.")
+    refused: bool = Field(description="Refused by us or its host; false: the host was unavailable.")
+    since: UtcTime
+    last_try: UtcTime
+    attempts: Whole = Field(ge=1)
+    retry_after_seconds: Number = Field(0.0, ge=0, description="As the host asked for.")
 
 
 class ProductChange(Event):
-    """catalog.changes: what was done to a product. Key: ``vendor:product_id``."""
+    """catalog.changes: what changed about a product. Key: ``vendor:product_id``."""
 
     event_id: UUID = Field(description="uuid5 of key and source position: equal on replay.")
     key: Key
     decision: Decision
-    version: int
+    version: Whole
     changed_at: UtcTime
-    product: Product | None = Field(None, description="None when deleted.")
+    product: Product | None = Field(None, description="Null when deleted.")
     position: str | None = Field(
         None, description="topic/partition/offset of the packet that made the change."
     )
-    upsert_version: int | None = Field(
-        None, description="Of the newest upsert; less than `version` after a newer patch."
+    upsert_version: Whole | None = Field(
+        None,
+        description="Of the newest upsert; lower than `version` after a newer patch; -1: unknown.",
     )
-    patched: dict[str, int] = Field(
+    patched: dict[str, KnownVersion] = Field(
         default_factory=dict, description="Field -> version of the patch newer than the upsert."
+    )
+    picture_pending: PendingPicture | None = Field(
+        None, description="The product's newest picture is not in use yet; None: it is."
     )
 
     @model_validator(mode="after")
     def _product_unless_deleted(self) -> Self:
         if (self.product is None) != (self.decision is Decision.DELETED):
-            raise ValueError("a change carries the product, a deletion does not")
+            raise ValueError("product: required in every change except a deletion")
         return self
 
 
 class LedgerEntry(Part):
-    """Per product, what was last applied. Written only after the vector store has acknowledged.
+    """The last applied state of a product. Written only after the vector store has acknowledged.
 
-    Last writer wins, field by field, so that packets may arrive in any order: ``version`` is the
-    newest upsert's, ``patched`` holds fields set by patches newer than it, ``deleted_version`` the
-    newest delete's. The product exists when ``version > deleted_version`` (with -1 for never).
+    The last writer wins, field by field, so packets may arrive in any order. ``patched`` holds the
+    fields set by patches newer than the newest upsert and the newest delete.
     """
 
     key: Key
-    version: int = -1
-    deleted_version: int = -1
-    patched: dict[str, int] = Field(
+    version: KnownVersion | None = Field(
+        None, description="Of the newest upsert; None: there was none."
+    )
+    deleted_version: KnownVersion | None = Field(
+        None, description="Of the newest delete; None: none, or obsolete by a newer upsert."
+    )
+    version_unknown: bool = Field(
+        False, description="The product exists, and every upsert, patch and delete is newer."
+    )
+    patched: dict[str, KnownVersion] = Field(
         default_factory=dict, description="Field -> version of the patch newer than the upsert."
     )
     update: ProductUpdate = Field(default_factory=ProductUpdate)
     attributes: StandardAttributes = Field(default_factory=StandardAttributes)
     image_url: str | None = None
     image_hash: str | None = None
+    picture_pending: PendingPicture | None = None
     attributes_hash: str | None = Field(
-        None, description="Of the filterable attributes as the vector store has them."
+        None, description="Hash of the filterable attributes in the vector store."
     )
     model: str | None = Field(None, description="Fingerprint of the encoder that embedded it.")
-    indexed: bool = Field(False, description="The vector store has it.")
+    indexed: bool = Field(False, description="The vector store holds it.")
     last_position: str | None = Field(
         None,
-        description="topic/partition/offset of the packet applied last: a replayed packet "
-        "emits its change again.",
+        description="topic/partition/offset of the packet that made the last change; its replay "
+        "emits that change again.",
     )
     last_decision: Decision | None = None
     changed_at: UtcTime | None = None
 
     @property
     def exists(self) -> bool:
-        return self.version > self.deleted_version
+        """Its newest upsert is newer than its newest delete, or its version is unknown."""
+        if self.version is None:
+            return self.version_unknown
+        return self.deleted_version is None or self.version > self.deleted_version
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_negative_versions(cls, data: Any) -> Any:
+        """Convert an entry of an earlier release, which stored a missing version as -1 and, for a
+        product of unknown version, a deletion of -2."""
+        if not isinstance(data, dict):
+            return data
+        versions = {name: data[name] for name in ("version", "deleted_version") if name in data}
+        missing = {name: None for name, value in versions.items() if value in (-1, -2)}
+        if not missing:
+            return data
+        return data | missing | {"version_unknown": versions.get("deleted_version") == -2}
 
     @field_validator("patched")
     @classmethod
     def _known_fields(cls, patched: dict[str, int]) -> dict[str, int]:
         unknown = patched.keys() - ProductUpdate.model_fields.keys()
         if unknown:
-            raise ValueError(f"unknown fields {sorted(unknown)}")
+            raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
         return patched

@@ -1,4 +1,4 @@
-"""A dead letter: the record's bytes unchanged, and in its headers what went wrong and where."""
+"""A dead letter: the failed record, with the error and its place in headers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Self
 
 from pydantic import Field
 
-from schemas.base import Part, UtcTime
+from schemas.base import Part, UtcTime, Whole
 from schemas.errors import LookSyncError
 from schemas.records import Record
 
 HEADER_PREFIX = "dlq-"
+LONGEST_MESSAGE = 2_000
+"""Characters."""
 
 
 class DeadLetter(Part):
@@ -20,11 +22,11 @@ class DeadLetter(Part):
     error_class: str = Field(description="Class in schemas.errors.")
     reason: str = Field(description="Short stable code, e.g. too-large.")
     stage: str = Field(description="Where: parse, map, image, embed, store, ...")
-    message: str = Field(description="For people; at most 2,000 characters.")
+    message: str = Field(description="Error message; at most 2,000 characters.")
     topic: str
-    partition: int
-    offset: int
-    attempts: int = Field(ge=1)
+    partition: Whole
+    offset: Whole
+    attempts: Whole = Field(ge=1)
     first_time: UtcTime
     last_time: UtcTime
 
@@ -39,15 +41,18 @@ class DeadLetter(Part):
         first: datetime,
         last: datetime,
     ) -> Self:
-        """The letter for ``record`` (which has a position) that failed with ``error``."""
+        """The letter for ``record``, which failed with ``error``.
+
+        Raises ValueError for a record without a position.
+        """
         if record.position is None:
-            raise ValueError("a dead letter is of a record that was read from a topic")
+            raise ValueError("a dead letter needs a record that was read from a topic")
         reason = error.reason if isinstance(error, LookSyncError) else "unexpected"
         return cls(
             error_class=type(error).__name__,
-            reason=reason,
+            reason=_utf8(reason),
             stage=stage,
-            message=str(error)[:2000] or type(error).__name__,
+            message=_utf8(str(error)[:LONGEST_MESSAGE]) or "no message",
             topic=record.position.topic,
             partition=record.position.partition,
             offset=record.position.offset,
@@ -66,7 +71,7 @@ class DeadLetter(Part):
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
-        """The letter read back from a record of a dead-letter topic."""
+        """The letter in a record of a dead-letter topic. Raises ValidationError without one."""
         return cls.model_validate(
             {
                 name.removeprefix(HEADER_PREFIX): value
@@ -74,3 +79,8 @@ class DeadLetter(Part):
                 if name.startswith(HEADER_PREFIX)
             }
         )
+
+
+def _utf8(text: str) -> str:
+    """``text`` without lone surrogates, which an error may quote from a record: as escapes."""
+    return text.encode(errors="backslashreplace").decode()

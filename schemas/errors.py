@@ -1,35 +1,52 @@
-"""The tree of errors, each with what happens next.
+"""The tree of errors, and what happens after each.
 
 LookSyncError
 ├── Rejected            bad input: dead letter or clear refusal, never retried
-│   ├── InvalidRecord       the bytes are no valid packet or look event
-│   ├── InvalidUpdate       the payload breaks its vendor's mapping
-│   ├── ImageRefused        not let in by the guard, or cannot be decoded
-│   └── InvalidFile         a vendor's file is not what it says it is
-├── Unavailable         a part cannot be reached now: wait, try again, hold back
-├── DeadlineExceeded    the time budget is spent: degrade, else dead letter
-└── Misconfigured       settings, mappings, files are wrong: stop, say what to do
-    ├── IndexMismatch       the index was built by another model: nothing is written
-    └── LedgerLost          the ledger is not the one that belongs to the index: rebuild it
+│   ├── InvalidRecord       the bytes are not a valid packet or look event
+│   ├── InvalidUpdate       the payload does not fit its vendor's mapping
+│   ├── ImageRefused        rejected by the guard, or cannot be decoded
+│   ├── InvalidFile         a vendor's file is not in the format it claims
+│   └── UnreadableEntry     what a store holds for one key cannot be read; other keys are well
+├── Unavailable         a server cannot be reached now: wait, retry, apply back-pressure; give an
+│                       item up that fails again and again while the server answers the others
+├── DeadlineExceeded    the time budget is used up: degrade, else dead letter
+└── Misconfigured       a wrong setting. At the start: stop and say what to change. What one item
+    │                   meets later may be only its own: as Unavailable
+    └── MustStop            no item may be handled: stop also while running
+        ├── IndexMismatch       the index was built with another model: nothing is written
+        ├── IndexLost           the index is gone, or not the one that the ledger describes: nothing
+        │                       is written, looks are degraded; rebuild it
+        └── LedgerLost          the ledger does not belong to the index: rebuild it
 """
 
 from __future__ import annotations
+
+import re
+
+from pydantic import ValidationError
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class LookSyncError(Exception):
     """Root of every error that crosses a module boundary.
 
-    ``reason`` is a short stable code for metrics and dead letters ("too-large"); the message is
-    for people.
+    ``reason`` is a short stable code for metrics and dead letters ("too-large"), by default the
+    kind of the error ("unavailable"); the message is for people.
     """
+
+    served = ("", 0)
+    """The kind of the failed call, and how many of this kind its server has answered
+    (operators.served_calls): when it answers others between two attempts, the failure is the
+    item's."""
 
     def __init__(self, message: str, *, reason: str | None = None) -> None:
         super().__init__(message)
-        self.reason = reason or type(self).__name__
+        self.reason = reason or _WORD.sub("-", type(self).__name__).lower()
 
 
 class Rejected(LookSyncError):
-    """The input can never succeed as it is."""
+    """The input is invalid: a retry cannot succeed."""
 
     stage = "input"
 
@@ -47,7 +64,7 @@ class InvalidUpdate(Rejected):
 
 
 class ImageRefused(Rejected):
-    """A picture was not let in: forbidden address, too large, not an image, broken."""
+    """A picture was rejected: forbidden address, too large, not an image, corrupt."""
 
     stage = "image"
 
@@ -58,27 +75,58 @@ class InvalidFile(Rejected):
     stage = "ingest"
 
 
+class UnreadableEntry(Rejected):
+    """What a store holds for one key cannot be read; other keys are not affected."""
+
+    stage = "store"
+
+
 class Unavailable(LookSyncError):
-    """A part (store, model server, remote host) does not answer now."""
+    """A store, model server or remote host does not answer now."""
 
 
 class PictureUnavailable(Unavailable):
-    """The host of one picture does not answer; other items are not held back by it."""
+    """The host of one picture does not answer; other items are not affected.
+
+    ``retry_after_seconds``: how long the host asks to be left alone; 0 when it does not say.
+    """
 
     stage = "image"
 
+    def __init__(
+        self, message: str, *, reason: str | None = None, retry_after_seconds: float = 0.0
+    ) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class DeadlineExceeded(LookSyncError):
-    """The time budget of one item is spent."""
+    """The time budget of one item is used up."""
 
 
 class Misconfigured(LookSyncError):
     """The process cannot run with these settings; the message says what to change."""
 
 
-class IndexMismatch(Misconfigured):
-    """The vector index belongs to another model than the one in force."""
+class MustStop(Misconfigured):
+    """No item may be handled, because every outcome would be wrong."""
 
 
-class LedgerLost(Misconfigured):
-    """What answers as the ledger is empty, or another one than before: nothing is decided by it."""
+class IndexMismatch(MustStop):
+    """The vector index was built with another model than the configured one."""
+
+
+class IndexLost(MustStop):
+    """The vector index is gone, empty or not the one that the ledger describes."""
+
+
+class LedgerLost(MustStop):
+    """The ledger is empty or not the expected one: no decision may rely on it."""
+
+
+def list_problems(error: ValidationError) -> str:
+    """What ``error`` found, as "field.name: message; ...", without the names of our classes."""
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'value'}: {problem['msg']}"
+        for problem in error.errors()
+    )

@@ -1,4 +1,4 @@
-"""JSON Schema of everything that travels on a topic, for producers and consumers elsewhere."""
+"""JSON Schema of all records on the topics, for other producers and consumers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def json_schema(name: str) -> str:
 
 
 def export(folder: Path) -> list[Path]:
-    """Write ``<topic>.v1.json`` for every topic into ``folder``; returns the files."""
+    """Write ``<topic>.v1.json`` for every topic into ``folder``; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in TOPIC_RECORDS:

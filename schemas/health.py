@@ -1,4 +1,4 @@
-"""What a flow process says of its own health, in JSON over HTTP."""
+"""The health of a flow process, as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 
-class _Told(BaseModel):
+class _Report(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class PartAway(_Told):
-    """A part that the flow waits for."""
+class PartAway(_Report):
+    """An unavailable service that the flow waits for."""
 
     part: str
-    """The reason of its errors (redis, weaviate, thumbnails, ...), or the name of a topic."""
+    """The reason in its errors (redis, weaviate, thumbnails, ...), or the name of a topic."""
     since: datetime
     seconds: float
     waiting: int
@@ -24,33 +24,35 @@ class PartAway(_Told):
     """The latest error."""
 
 
-class Lag(_Told):
-    """What of one partition has not been read."""
+class Lag(_Report):
+    """The unread data of one partition."""
 
     topic: str
     partition: str
     value: float
-    """In the unit of the metric that it is read from."""
+    """In the unit of its metric: bytes (files) or records (Kafka)."""
 
 
-class FlowHealth(_Told):
-    """How a flow process is at this moment; ages are in seconds, None before the first time."""
+class FlowHealth(_Report):
+    """The state of a flow process; ages are in seconds, None before the first event."""
 
     flow: str
     started: bool
-    """Parts opened, models loaded, flow built."""
+    """Whether the parts are open, the models loaded and the flow built."""
     stopping: bool
     alive: bool
-    """The engine and the event loop both move."""
+    """Whether the engine and the event loop make progress."""
     ready: bool
-    """The engine has asked the source, is alive, not stopping, and no part is away."""
+    """Whether the engine reads its source, is alive and not stopping, and all services answer."""
     away: tuple[PartAway, ...]
+    degraded: tuple[str, ...]
+    """Parts that fail every call and that the flow does without (vlm); it stays ready."""
     in_flight: int
-    """Items read whose outcome has not been emitted."""
+    """Items that were read and whose outcome has not been emitted."""
     epoch_age: float | None
-    """Since the source was last asked for its position for a snapshot."""
+    """Since the source's last snapshot."""
     source_age: float | None
     """Since the engine last asked the source for records."""
     loop_age: float | None
-    """Since the event loop last answered."""
+    """Since the event loop last ran."""
     lag: tuple[Lag, ...]

@@ -1,4 +1,4 @@
-"""Records of the look flow: the look as generated, and what it was matched with."""
+"""Records of the look flow: generated looks and their matches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Base64Bytes, Field, StringConstraints, model_validator
 
 from schemas.attributes import Department, Gender
-from schemas.base import Event, Market, Part, UtcTime
+from schemas.base import Event, Market, Number, Part, UtcTime, Whole
 from schemas.catalog import Product
 from schemas.money import Money
 
@@ -16,7 +16,7 @@ LookId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class ImageReference(Part):
-    """A picture by URL or by its bytes (base64 in JSON); exactly one of the two."""
+    """A picture, either by URL or by its bytes (base64 in JSON)."""
 
     url: str | None = Field(None, max_length=4000)
     data: Base64Bytes | None = Field(None, description="The encoded picture (JPEG, PNG, ...).")
@@ -24,18 +24,18 @@ class ImageReference(Part):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.url is None) == (self.data is None):
-            raise ValueError("an image has either a url or data")
+            raise ValueError("an image must have exactly one of url and data")
         return self
 
 
 class Preferences(Part):
-    """Hard filters. Empty means no restriction."""
+    """Hard filters; empty fields restrict nothing."""
 
     brands: tuple[str, ...] = Field((), description="Only these (compared case-insensitively).")
     excluded_brands: tuple[str, ...] = ()
     colours: tuple[str, ...] = Field((), description="Only these colour families.")
     sizes: dict[Department, tuple[str, ...]] = Field(
-        default_factory=dict, description="Per department, any of these normalised sizes."
+        default_factory=dict, description="Per department, any of these standardised sizes."
     )
     min_price: Money | None = Field(None, description="Per product; in the market's currency.")
     max_price: Money | None = Field(None, description="Per product; in the market's currency.")
@@ -43,49 +43,52 @@ class Preferences(Part):
 
 
 class Look(Event):
-    """looks.generated: one generated picture with its context. Key: look_id."""
+    """looks.generated: a generated picture and its context. Key: look_id."""
 
     look_id: LookId
     image: ImageReference
     reference_images: tuple[ImageReference, ...] = Field((), max_length=8)
     user_id: str | None = Field(None, max_length=200)
-    market: Market | None = Field(None, description="Only products sold there.")
-    gender: Gender | None = Field(None, description="Products of this gender, and unisex ones.")
+    market: Market | None = Field(None, description="Only products sold in this market.")
+    gender: Gender | None = Field(
+        None, description="Only products for this gender, and unisex ones."
+    )
     preferences: Preferences = Field(
-        default_factory=Preferences, description="Explicit: never relaxed."
+        default_factory=Preferences, description="Explicit preferences; never relaxed."
     )
     inferred: Preferences = Field(
-        default_factory=Preferences, description="Guessed from behaviour: relaxed when too few."
+        default_factory=Preferences,
+        description="Inferred from behaviour; relaxed when too few products satisfy them.",
     )
     created_at: UtcTime | None = None
 
 
 class Region(Part):
-    """A box in the picture, as fractions of its width and height; origin top left."""
+    """A box in fractions of the picture's width and height; origin top left."""
 
-    x0: float = Field(ge=0, le=1)
-    y0: float = Field(ge=0, le=1)
-    x1: float = Field(ge=0, le=1)
-    y1: float = Field(ge=0, le=1)
+    x0: Number = Field(ge=0, le=1)
+    y0: Number = Field(ge=0, le=1)
+    x1: Number = Field(ge=0, le=1)
+    y1: Number = Field(ge=0, le=1)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise ValueError("a region has a width and a height")
+            raise ValueError("a region must have x0 < x1 and y0 < y1")
         return self
 
 
 class MatchedProduct(Part):
-    """A product found for a layer, best first."""
+    """A product matched to a layer."""
 
-    rank: int = Field(ge=1)
-    score: float = Field(description="What the order is made of; higher is better.")
-    similarity: float = Field(description="Cosine with the layer's fused query vector.")
+    rank: Whole = Field(ge=1)
+    score: Number = Field(description="The products' order; higher is better.")
+    similarity: Number = Field(description="Cosine with the layer's fused query vector.")
     product: Product
 
 
 class LayerMatch(Part):
-    """What one layer ended with."""
+    """The result for one layer."""
 
     layer: Department
     query: str
@@ -94,32 +97,36 @@ class LayerMatch(Part):
     abstained: str | None = Field(
         None, description="Why no product is shown, e.g. below-threshold."
     )
-    relaxed: tuple[str, ...] = Field((), description="Filters that were let go, in order.")
-    folded: int = Field(0, ge=0, description="Near-duplicates folded into the products shown.")
-    confidence: float = Field(
-        0.0, ge=0, le=1, description="That the first product is the same item."
+    relaxed: tuple[str, ...] = Field(
+        (), description="Inferred preferences that were relaxed, in order."
+    )
+    folded: Whole = Field(0, ge=0, description="Near-duplicates folded into the products shown.")
+    confidence: Number = Field(
+        0.0, ge=0, le=1, description="Probability that the first product is the very item."
     )
 
 
 class LookMatches(Event):
-    """looks.matched: per look exactly one event. Key: look_id."""
+    """looks.matched: exactly one event per look. Key: look_id."""
 
-    event_id: UUID = Field(description="uuid5 of the look_id: equal on replay.")
+    event_id: UUID = Field(description="uuid5 of the look_id, so equal on replay.")
     look_id: LookId
     user_id: str | None = None
     market: Market | None = None
     layers: tuple[LayerMatch, ...] = ()
     refused: str | None = Field(
         None,
-        description="Code of why the look could not be matched at all, e.g. "
+        description="Reason code if the look could not be matched at all, e.g. "
         '"no-garment-found", "deadline", "too-large".',
     )
-    refused_because: str | None = Field(None, description="The same in words, for people.")
+    refused_because: str | None = Field(None, description="The reason in words.")
     degraded: tuple[str, ...] = Field(
-        (), description="Parts that failed or were late, as stage:cause, e.g. describe:deadline."
+        (), description="Stages that failed or were late, as stage:cause, e.g. describe:deadline."
     )
     models: dict[str, str] = Field(default_factory=dict, description="Role -> model fingerprint.")
-    index_generation: str = Field("", description="Collection the products came from.")
-    timings_ms: dict[str, float] = Field(default_factory=dict, description="Stage -> milliseconds.")
+    index_generation: str = Field("", description="Index collection that the products came from.")
+    timings_ms: dict[str, Number] = Field(
+        default_factory=dict, description="Stage -> milliseconds."
+    )
     cached: bool = False
     matched_at: UtcTime

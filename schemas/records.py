@@ -1,4 +1,4 @@
-"""The transport's own record: what a topic carries, whatever the topic is made of."""
+"""A record of a topic, whatever the transport."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SOURCE = "source-position"
-"""Header of what a flow wrote to Kafka: topic/partition/offset of the record it was made of."""
+"""Header of a flow's output on Kafka: topic/partition/offset of its input record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a record stands. ``offset``: byte position (file topics) or Kafka offset."""
+    """Where a record is. ``offset``: byte position (file topics) or Kafka offset."""
 
     topic: str
     partition: int
@@ -33,6 +33,6 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class MalformedRecord(Record):
-    """What a topic holds that is no record: ``value`` has its bytes; the key may be empty."""
+    """Bytes on a topic that are not a record: they are in ``value``; the key may be empty."""
 
     problem: str = ""

@@ -1,4 +1,4 @@
-"""The methods that can order a layer's products."""
+"""The methods of reranking a layer's products."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from enum import StrEnum
 
 
 class RerankMethod(StrEnum):
-    """What orders a layer's products."""
+    """What a layer's products are ordered by."""
 
     NONE = "none"
-    """Retrieval: the similarity with the query vector."""
+    """No reranking: similarity with the query vector."""
     SIMILARITY = "similarity"
-    """The similarity with the layer's region, and the attributes shared."""
+    """Similarity with the layer's region, and shared attributes."""
     POINTWISE = "pointwise"
-    """One question per product: the same? Scored by the probability of yes."""
+    """The model's probability of "yes" when asked, per product, whether it is the same item."""
     LIKELIHOOD = "likelihood"
-    """How likely the layer's query is as a description of each product."""
+    """The model's likelihood of the layer's query as a description of each product."""
     LISTWISE = "listwise"
-    """One question for all products: in which order?"""
+    """The model's order of all products, in a single request."""
 
     @property
     def asks_model(self) -> bool:
-        """Whether a vision-language model judges."""
+        """Whether the method uses the vision-language model."""
         return self not in (RerankMethod.NONE, RerankMethod.SIMILARITY)

@@ -1,4 +1,4 @@
-"""Child processes of ours: started with a log file, stopped by their id."""
+"""Child processes with a log file, stopped by their process id."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_SECONDS = 30.0
-"""A flow drains what is in flight before it ends; only then is it killed."""
+"""Between SIGTERM and SIGKILL: a flow finishes its records in flight before it exits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Child:
-    """One running command of the command line itself."""
+    """A process that this one started."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -29,46 +29,64 @@ class Child:
         """None while it runs."""
         return self.process.poll()
 
-    def stop(self) -> int:
-        """SIGTERM, wait for the drain, SIGKILL if that takes too long; the exit code."""
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
+        """Send SIGTERM, wait, and send SIGKILL if that takes too long; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                return self.process.wait(GRACE_SECONDS)
+                return self.process.wait(grace_seconds)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
 
+    def kill(self) -> None:
+        """Send SIGKILL and wait for the end: what a crash does to the process."""
+        self.process.kill()
+        self.process.wait()
+
     def log_tail(self, lines: int = 20) -> str:
-        """The last lines it wrote."""
+        """The last lines of its log."""
         return "\n".join(
             self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
         )
 
 
-def start(name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> Child:
-    """``looksync ARGUMENTS`` as a child process in a group of its own.
+def start(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+) -> Child:
+    """Start ``command`` with its output appended to ``log`` and ``env`` added to the environment.
 
-    A group of its own: Ctrl-C reaches the parent only, which then stops its children in order.
+    The child gets a session of its own: Ctrl-C reaches the parent only, which then stops its
+    children in order.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", *arguments],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **env},
+            cwd=cwd,
             start_new_session=True,
         )
     return Child(name, process, log)
 
 
-def free_port(width: int = 1) -> int:
-    """The first of ``width`` neighbouring ports of 127.0.0.1 where nobody listens now.
+def start_looksync(name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> Child:
+    """Start ``looksync ARGUMENTS``."""
+    return start(name, [sys.executable, "-m", "services.cli", *arguments], log, env)
 
-    Below the ports that systems give to outgoing connections (Linux: from 32,768), so that none of
-    those takes it before somebody listens there.
+
+def free_port(width: int = 1) -> int:
+    """The first of ``width`` consecutive ports of 127.0.0.1 that are free now.
+
+    Below the range of ephemeral ports (Linux: from 32,768), so that no outgoing connection takes
+    the port before the server listens on it.
     """
     while True:
         first = random.randrange(15_000, 32_000)

@@ -1,21 +1,23 @@
-"""In-memory doubles of the ports: same contracts, no servers, no models, no files."""
+"""In-memory doubles of the ports, with the same contracts and without servers, models or files."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL.Image import Image
+from pydantic import ValidationError
 
 from operators.ports import Candidate, Filters, IndexedAttributes, Picture, Vector
-from operators.stores.index_writes import checked
+from operators.stores.index_writes import validate_vector
 from schemas.catalog import LedgerEntry
-from schemas.errors import ImageRefused
+from schemas.errors import ImageRefused, UnreadableEntry
 from schemas.looks import ImageReference
 
 
@@ -27,11 +29,14 @@ def unit_vector(seed: bytes, dimension: int) -> Vector:
 
 
 class HashEncoder:
-    """Every picture and text its own direction. ``images`` and ``texts`` record the calls."""
+    """A pseudo-random vector per picture and text; ``images`` and ``texts`` record the calls."""
+
+    reads_text = True
 
     def __init__(self, fingerprint: str = "hash-encoder", dimension: int = 16) -> None:
         self.fingerprint = fingerprint
         self.dimension = dimension
+        self.reads_text = True
         self.images: list[str] = []
         self.texts: list[str] = []
 
@@ -73,13 +78,15 @@ def plain_picture(colour: str | tuple[int, int, int], size: tuple[int, int] = (8
 
 
 class StoredPictures:
-    """Pictures by URL; a URL that is not there (or holds an exception) is refused."""
+    """Pictures by URL; unknown URLs are refused, and a stored exception is raised."""
 
     def __init__(self, by_url: Mapping[str, Image | Exception] | None = None) -> None:
         self.by_url = dict(by_url or {})
+        self.blank: set[str] = set()
+        """URLs of pictures that show nothing."""
         self.fetched: list[str] = []
 
-    async def fetch(self, reference: ImageReference) -> Picture:
+    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
         if reference.url is None:
             image: Image | Exception | None = PillowImage.open(
                 io.BytesIO(reference.data or b"")
@@ -91,7 +98,7 @@ class StoredPictures:
             raise ImageRefused(f"{reference.url}: there is no such picture", reason="not-found")
         if isinstance(image, Exception):
             raise image
-        return Picture(image, pixel_hash(image))
+        return Picture(image, pixel_hash(image), reference.url in self.blank)
 
 
 class InMemoryIndex:
@@ -106,7 +113,7 @@ class InMemoryIndex:
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
         self.upserts.append(key)
         first = next((stored for stored, _ in self.objects.values()), vector)
-        self.objects[key] = (checked(vector, first.size).copy(), attributes)
+        self.objects[key] = (validate_vector(vector, first.size).copy(), attributes)
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
         self.patches.append(key)
@@ -144,7 +151,7 @@ class InMemoryIndex:
 
 
 def passes(filters: Filters, attributes: IndexedAttributes) -> bool:
-    """The meaning of :class:`Filters`, in plain sight."""
+    """The meaning of :class:`Filters` in plain Python."""
     bucket, brand = attributes.price_bucket, attributes.brand
     return (
         filters.department in (None, attributes.department)
@@ -169,7 +176,7 @@ def passes(filters: Filters, attributes: IndexedAttributes) -> bool:
 
 
 class InMemoryLedger:
-    """Keeps JSON, as the real one does: what does not survive a round trip is noticed."""
+    """Stores JSON like the real ledger, so that fields lost in a round trip are noticed."""
 
     def __init__(self) -> None:
         self.entries: dict[str, str] = {}
@@ -177,18 +184,31 @@ class InMemoryLedger:
 
     async def read(self, key: str) -> LedgerEntry | None:
         text = self.entries.get(key)
-        return None if text is None else LedgerEntry.model_validate_json(text)
+        try:
+            return None if text is None else LedgerEntry.model_validate_json(text)
+        except ValidationError as error:
+            raise UnreadableEntry(key, reason="ledger-unreadable") from error
 
-    async def read_many(self, keys: Sequence[str]) -> list[LedgerEntry | None]:
-        return [await self.read(key) for key in keys]
+    async def read_many(
+        self, keys: Sequence[str], on_unreadable: Callable[[UnreadableEntry], None]
+    ) -> list[LedgerEntry | None]:
+        async def read(key: str) -> LedgerEntry | None:
+            try:
+                return await self.read(key)
+            except UnreadableEntry as error:
+                on_unreadable(error)
+                return None
+
+        return [await read(key) for key in keys]
 
     async def write(self, entry: LedgerEntry) -> None:
         self.writes.append(entry.key)
         self.entries[entry.key] = entry.model_dump_json()
 
-    async def scan(self) -> AsyncIterator[LedgerEntry]:
-        for text in list(self.entries.values()):
-            yield LedgerEntry.model_validate_json(text)
+    async def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
+        for key, text in list(self.entries.items()):
+            if key.startswith(prefix):
+                yield LedgerEntry.model_validate_json(text)
 
     async def close(self) -> None:
         return None
@@ -213,7 +233,7 @@ class InMemoryThumbnails:
 
 
 class InMemoryCache:
-    """Never forgets; records the time to live it was given."""
+    """Evicts nothing; records the time to live of each key."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
@@ -225,6 +245,25 @@ class InMemoryCache:
     async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
         self.values[key] = value
         self.ttl_seconds[key] = ttl_seconds
+
+
+class InMemorySchedule:
+    """``due`` shows what is scheduled."""
+
+    def __init__(self) -> None:
+        self.due: dict[str, datetime] = {}
+
+    async def set(self, key: str, due: datetime | None) -> None:
+        if due is None:
+            self.due.pop(key, None)
+        else:
+            self.due[key] = due
+
+    async def lease_due(self, now: datetime, limit: int, lease: timedelta) -> list[str]:
+        waiting = sorted((due, key) for key, due in self.due.items() if due <= now)
+        keys = [key for _, key in waiting[:limit]]
+        self.due.update(dict.fromkeys(keys, now + lease))
+        return keys
 
 
 class InMemoryClaims:

@@ -1,11 +1,9 @@
-"""Objects for a vector store."""
+"""Products for tests of vector stores."""
 
 from __future__ import annotations
 
-import numpy as np
-from doubles import unit_vector
-
-from operators.ports import Filters, IndexedAttributes
+from operators.ports import Filters, IndexedAttributes, Vector
+from tests.doubles import unit_vector
 
 DIMENSION = 16
 FINGERPRINT = "encoder-a"
@@ -43,5 +41,5 @@ BARE = IndexedAttributes(
 ALL = Filters(in_stock=False)
 
 
-def vector(seed: object) -> np.ndarray:
+def vector(seed: object) -> Vector:
     return unit_vector(str(seed).encode(), DIMENSION)

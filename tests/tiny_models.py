@@ -22,6 +22,7 @@ TINY: dict[str, Any] = {
 
 
 def write_model(folder: Path, config: dict[str, Any], seed: int = 0) -> Path:
+    """Write weights and configuration in open_clip's format into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     description = {"model_cfg": config, "preprocess_cfg": {"resize_mode": "shortest"}}

@@ -1,4 +1,4 @@
-"""A catalog flow that is asked for its health while a part of it is taken away."""
+"""A running catalog flow whose health a test reads while its ledger is unavailable."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 
 
-def ask(port: int, path: str) -> tuple[int, str]:
-    """Status and body, as Prometheus and a kubelet get them. Raises URLError without an answer."""
+def request_path(port: int, path: str) -> tuple[int, str]:
+    """Request ``path``; return status and body. Raises URLError when nothing answers."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
@@ -33,7 +33,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
 
 
 class WatchedFlow:
-    """Its ledger is away while ``ledger_away`` is set; ``settings`` name its metrics_port."""
+    """A catalog flow on ``settings``; its ledger is unavailable while ``ledger_away`` is set."""
 
     def __init__(self, settings: Settings) -> None:
         self.ledger_away = threading.Event()
@@ -43,7 +43,7 @@ class WatchedFlow:
         self._runtime: FlowRuntime | None = None
 
     def run_while(self, driver: Callable[[], None]) -> int:
-        """The flow runs, in this thread, until ``driver`` returns; its exit code."""
+        """Run the flow in this thread until ``driver`` returns; return its exit code."""
         with ThreadPoolExecutor() as pool:
             driven = pool.submit(self._drive, driver)
             code = execute(
@@ -53,14 +53,14 @@ class WatchedFlow:
         return code
 
     def status(self, path: str) -> int:
-        return ask(self._port, path)[0]
+        return request_path(self._port, path)[0]
 
-    def reaches(self, path: str, status: int, seconds: float = 60) -> dict[str, Any]:
-        """The flow's health as it was told with that status."""
+    def wait_for_status(self, path: str, status: int, seconds: float = 60) -> dict[str, Any]:
+        """Wait until ``path`` answers with ``status``; return the health in the body."""
         until = time.monotonic() + seconds
         while True:
             try:
-                found, body = ask(self._port, path)
+                found, body = request_path(self._port, path)
             except OSError:
                 found, body = 0, "no answer"
             if found == status:
@@ -69,12 +69,12 @@ class WatchedFlow:
             assert time.monotonic() < until, f"{path} stays {found}: {body}"
             time.sleep(0.01)
 
-    def tells(self, part: str, seconds: float) -> dict[str, Any]:
-        """What the flow says of ``part``, once it is away."""
+    def wait_until_away(self, part: str, seconds: float) -> dict[str, Any]:
+        """Wait until the flow reports ``part`` as away; return that entry."""
         until = time.monotonic() + seconds
         while True:
-            away = json.loads(ask(self._port, "/readyz")[1])["away"]
-            found: list[dict[str, Any]] = [told for told in away if told["part"] == part]
+            away = json.loads(request_path(self._port, "/readyz")[1])["away"]
+            found: list[dict[str, Any]] = [entry for entry in away if entry["part"] == part]
             if found:
                 return found[0]
             assert time.monotonic() < until, f"{part} is not away: {away}"

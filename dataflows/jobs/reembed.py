@@ -1,15 +1,15 @@
-"""``looksync jobs reembed``: another model without downtime.
+"""``looksync jobs reembed``: change the model without downtime.
 
-    begin       the new model's collection is made, and named as the one beside
-    mirror      the catalog flows see it, load the model, write to both, and say so
-    backfill    every product of the ledger, again and again until a pass finds nothing to repair
+    begin       create the new model's collection and make it the secondary index
+    mirror      the catalog flows find it, load the model, write to both, and acknowledge
+    backfill    embed every product of the ledger, repeatedly, until a pass repairs nothing
     compare     with the old collection; nothing is switched unless the new one is complete
-    swap        the new collection is in force, the old one is kept up beside it
-    (restart)   every process with the new encoder.model, one after another: until then it goes on
-                with the old collection, which stays as good as it was
-    finish      the old collection is no longer kept up
+    swap        the new collection becomes active, the old one secondary
+    (restart)   every process with the new encoder.model, one after another; until its restart a
+                process uses the old collection, which is still updated
+    finish      stop updating the old collection
 
-At each step ``rollback`` or starting again is safe.
+At each step ``rollback`` and starting again are safe.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from dataclasses import dataclass
 
 from dataflows.wiring.parts import ReembedParts, open_aliases, open_reembed
 from operators.catalog.backfill import Comparison, Pass, backfill, compare
+from operators.stores.redis.index_identity import describe_index
 from operators.stores.weaviate.aliases import Pair
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import Settings
 
 MIRROR_SECONDS = 300.0
-"""How long the flows may take to see the new collection and to load its model."""
+"""How long the flows may take to find the new collection and load its model."""
 
-SAMPLE = 200
+SAMPLE_SIZE = 200
 """Products whose neighbours are compared."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Reembedded:
-    """What the switch came to."""
+    """The result of a switch."""
 
     passes: list[Pass]
     comparison: Comparison
@@ -44,23 +45,26 @@ class Reembedded:
 
 
 async def reembed(
-    settings: Settings, to: str, *, flows: int, may_lack: int, tell: Tell
+    settings: Settings, to: str, *, flows: int, may_lack: int, report: Report
 ) -> Reembedded:
-    """Switch to the model ``to``. ``flows``: catalog flows that must mirror before it goes on.
+    """Switch to the model ``to`` after ``flows`` catalog flows have acknowledged that they mirror.
 
-    ``may_lack``: products without picture and thumbnail that are let go. Raises Misconfigured when
-    it cannot be done, Unavailable when a part stays away; it may then be run again.
+    ``may_lack``: how many products with neither picture nor thumbnail may be dropped. Raises
+    Misconfigured when the switch is impossible, Unavailable when a server or a flow does not
+    respond; it may then be run again.
     """
     async with open_reembed(settings, to) as parts:
-        tell(f"{parts.made.generation} is made; waiting for {flows} catalog flows to mirror it")
-        await _until_mirrored(parts, flows)
+        report(
+            f"{parts.made.generation} is created; waiting for {flows} catalog flows to mirror it"
+        )
+        await _wait_until_mirrored(parts, flows)
         settle = settings.stream.catalog.deadline_seconds if flows else 0.0
         passes: list[Pass] = []
         while not passes or passes[-1].writes:
-            # What the flows had begun before they mirrored, or while a pass wrote, has ended.
+            # Wait for packets that a flow began before it mirrored, or during the last pass.
             await asyncio.sleep(settle)
             passes.append(await backfill(parts.backfill, settings.stream.catalog.window))
-            tell(_told(passes[-1]))
+            report(_summary(passes[-1]))
         lacking = passes[-1].without_picture
         if len(lacking) > may_lack:
             raise Misconfigured(
@@ -68,40 +72,42 @@ async def reembed(
                 f"({', '.join(lacking[:10])}); run again with --may-lack {len(lacking)} to go on "
                 "without them"
             )
-        comparison = await compare(parts.old, parts.backfill.index, SAMPLE)
-        # A flow that went away meanwhile may have written to its own index alone.
-        await _until_mirrored(parts, flows)
+        comparison = await compare(parts.old, parts.backfill.index, SAMPLE_SIZE)
+        # A flow that has stopped mirroring may have written to the old index only.
+        await _wait_until_mirrored(parts, flows)
+        await describe_index(parts.client, parts.made.generation)
         pair = await parts.aliases.swap()
     return Reembedded(passes, comparison, pair)
 
 
 async def rollback(settings: Settings) -> Pair:
-    """Put the collection beside back in force; the other is kept up beside it."""
+    """Make the secondary collection active again; the active one becomes secondary."""
     async with open_aliases(settings) as aliases:
         return await aliases.swap()
 
 
 async def finish(settings: Settings) -> None:
-    """Stop keeping up the collection beside."""
+    """Stop updating the secondary collection."""
     async with open_aliases(settings) as aliases:
-        await aliases.keep_none_beside()
+        await aliases.drop_secondary()
 
 
-async def _until_mirrored(parts: ReembedParts, flows: int) -> None:
+async def _wait_until_mirrored(parts: ReembedParts, flows: int) -> None:
     end = time.monotonic() + MIRROR_SECONDS
     while (mirroring := await parts.acknowledgements.count(parts.made.generation)) < flows:
         if time.monotonic() > end:
             raise Unavailable(
                 f"{mirroring} of {flows} catalog flows mirror {parts.made.generation} after "
-                f"{MIRROR_SECONDS:.0f} s; see their logs, or say with --flows how many there are",
+                f"{MIRROR_SECONDS:.0f} s; check their logs, "
+                "or set --flows to the number of running flows",
                 reason="mirror",
             )
         await asyncio.sleep(0.5)
 
 
-def _told(made: Pass) -> str:
+def _summary(made: Pass) -> str:
     return (
         f"{made.products:,} products: {made.embedded:,} embedded (by thumbnail "
-        f"{made.of_them_by_thumbnail:,}), {made.patched:,} patched, {made.deleted:,} deleted, "
+        f"{made.embedded_by_thumbnail:,}), {made.patched:,} patched, {made.deleted:,} deleted, "
         f"{len(made.without_picture):,} without a picture"
     )

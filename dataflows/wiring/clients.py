@@ -1,264 +1,302 @@
-"""The one place where clients are built from settings, each when it is asked for."""
+"""The owner of a process's clients: the one place where they are constructed from settings.
+
+Longer than 300 lines: a client opened elsewhere could be opened twice, or never closed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import redis.asyncio
+import structlog
+from redis.asyncio import Redis
 
-from operators.catalog.apply import NoMirror
+from dataflows.wiring.embedded import embedded_services
+from dataflows.wiring.encoders import load_flow_encoder
+from dataflows.wiring.identity import verify_ledger
+from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
 from operators.models.batching_encoder import BatchingEncoder
-from operators.models.load_encoder import load_encoder
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Mirror, VectorStore, VisionLanguageModel
-from operators.stores.index_mirror import BesideMirror, Kept
+from operators.stores.index_mirror import SecondaryIndex, SecondaryIndexMirror
 from operators.stores.redis.cache import RedisCache
 from operators.stores.redis.claims import RedisClaims
 from operators.stores.redis.client import open_redis
-from operators.stores.redis.embedded_server import ensure_server
 from operators.stores.redis.ledger import RedisLedger
-from operators.stores.redis.ledger_identity import (
-    IdentityGuard,
-    LedgerIdentity,
-    identify,
-    remember,
-    remembered,
-)
+from operators.stores.redis.ledger_identity import IdentityGuard, LedgerIdentity
 from operators.stores.redis.mirrors import MirrorAcknowledgements
-from operators.stores.redis.server import examine, refuse_unsafe
+from operators.stores.redis.schedule import RedisSchedule
+from operators.stores.redis.server import inspect_server, refuse_unsafe, risks
 from operators.stores.sqlite.index import SqliteIndex
-from operators.stores.weaviate.aliases import Aliases
+from operators.stores.thumbnails import ThumbnailFolder
+from operators.stores.weaviate.aliases import Aliases, forget_lost_targets
 from operators.stores.weaviate.connection import WeaviateConnection
 from operators.stores.weaviate.index import WeaviateIndex
 from operators.stores.weaviate.schema import Collection
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.errors import IndexMismatch, Misconfigured
-from schemas.settings import RedisSettings, Settings
+from schemas.settings import Settings
 
 if TYPE_CHECKING:
     from operators.models.florence_sam2 import FlorenceSam2
-    from operators.models.vlm.embedded import EmbeddedVisionModel
 
 
 class Closable(Protocol):
-    """What has something to finish before the process ends."""
+    """A client that must finish its calls before the process ends."""
 
     async def close(self) -> None: ...
 
 
-Part = TypeVar("Part", bound=Closable)
+log = structlog.get_logger()
+
+Client = TypeVar("Client", bound=Closable)
 Observe = Callable[[int, float], None]
 
 
-@contextmanager
-def embedded_services(settings: Settings) -> Iterator[str]:
-    """The Redis URL in force; meanwhile the embedded server runs, if the settings ask for it."""
-    if settings.redis.kind == "url":
-        yield settings.redis.url
-        return
-    server = ensure_server(settings.redis.folder)
-    try:
-        yield server.url
-    finally:
-        server.stop()
-
-
-def _access(settings: RedisSettings) -> RedisSettings | None:
-    """How to get in; our own server lets in whoever reaches its socket."""
-    return settings if settings.kind == "url" else None
-
-
 class Clients:
-    """Opens parts one by one, and closes them in the opposite order."""
+    """Opens each client at its first use, at most once, and closes them in reverse order.
+
+    Opening may raise Misconfigured, or Unavailable when a server does not answer; the other
+    clients stay usable, and the next use tries again.
+    """
 
     def __init__(
-        self, settings: Settings, metrics: FlowMetrics | None, *, online: bool = False
+        self, settings: Settings, metrics: FlowMetrics | None = None, *, online: bool = False
     ) -> None:
+        """``online``: Redis gives up quickly, because a user is waiting."""
         self._settings = settings
         self._metrics = metrics
         self._online = online
         self._stack = AsyncExitStack()
-        self._redis: redis.asyncio.Redis | None = None
+        self._weaviate: WeaviateConnection | None = None
+        self._index: VectorStore | None = None
 
     async def __aenter__(self) -> Clients:
-        await self._stack.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._stack.aclose()
 
-    def encoder(self, model: str | None = None) -> BatchingEncoder:
-        """The encoder of the settings, or of another ``model``."""
+    @cached_property
+    def encoder(self) -> BatchingEncoder:
+        """The encoder in force."""
+        return self._closing(self._load_encoder(self._settings.encoder.model))
 
-        def observe(part: str, size: int, waited_seconds: float) -> None:
-            if self._metrics is not None:
-                self._metrics.observe_batches(part)(size, waited_seconds)
+    def other_encoder(self, model: str) -> BatchingEncoder:
+        """The encoder of another ``model``, loaded again at each call."""
+        return self._closing(self._load_encoder(model))
 
-        named = self._settings.encoder
-        if model is not None:
-            named = named.model_copy(update={"model": model})
-        encoder = self._kept(load_encoder(named, observe))
-        if not encoder.reads_text:
-            raise Misconfigured(
-                f"encoder.model = {named.model!r} has an image tower only; the "
-                "flows find and tag layers by words: choose an encoder that reads text"
-            )
-        return encoder
-
+    @cached_property
     def pictures(self) -> PictureFetcher:
-        return self._kept(PictureFetcher(self._settings.images))
+        """Fetches pictures from outside."""
+        fetcher = self._closing(PictureFetcher(self._settings.images))
+        if self._metrics is not None:
+            self._metrics.picture_hosts_shut.set_function(lambda: fetcher.hosts_shut)
+        return fetcher
 
-    async def index(self, encoder: BatchingEncoder) -> VectorStore:
-        index, observe = self._settings.index, self._observed("index.writes")
-        if index.kind == "weaviate":
-            return self._kept(
+    @cached_property
+    def thumbnails(self) -> ThumbnailFolder:
+        """Where product pictures are kept small."""
+        return ThumbnailFolder.open(self._settings.thumbnails)
+
+    async def weaviate(self) -> WeaviateConnection:
+        """The one connection to Weaviate."""
+        if self._weaviate is None:
+            index = self._settings.index
+            if index.kind != "weaviate":
+                raise Misconfigured(
+                    f"index.kind = {index.kind!r} holds one model; for another one set index.path "
+                    "to a new file and run `looksync jobs rebuild-index`"
+                )
+            self._weaviate = self._closing(await WeaviateConnection.open(index))
+        return self._weaviate
+
+    async def index(self) -> VectorStore:
+        """The index of the encoder in force, created when missing."""
+        if self._index is None:
+            self._index = await self._open_index()
+        return self._index
+
+    async def restored_index(self) -> VectorStore:
+        """As :meth:`index`; also when the collection behind its alias is gone."""
+        if self._settings.index.kind == "weaviate":
+            await forget_lost_targets(await self.weaviate(), self._settings.index.alias)
+        return await self.index()
+
+    async def collection(self, collection: Collection) -> WeaviateIndex:
+        """The index of ``collection``, whatever encoder the settings name."""
+        return self._closing(await self._open_collection(collection))
+
+    async def aliases(self) -> Aliases:
+        """The aliases of the index."""
+        return Aliases(await self.weaviate(), self._settings.index)
+
+    @cached_property
+    def acknowledgements(self) -> MirrorAcknowledgements:
+        """Which catalog flows write to the secondary index."""
+        return MirrorAcknowledgements(self.redis)
+
+    async def mirror(self) -> Mirror:
+        """Writes to the secondary index as long as there is one."""
+        if self._settings.index.kind != "weaviate":
+            return NoMirror()
+        aliases, fingerprint = await self.aliases(), self.encoder.fingerprint
+
+        async def find() -> Collection | None:
+            return (await aliases.pair()).mirror_for(fingerprint)
+
+        async def open_collection(collection: Collection) -> SecondaryIndex:
+            # Closed on its own, when the switch ends.
+            async with AsyncExitStack() as stack:
+                encoder = await asyncio.to_thread(self._load_encoder, collection.model)
+                stack.push_async_callback(encoder.close)
+                if encoder.fingerprint != collection.fingerprint:
+                    raise IndexMismatch(
+                        f"{collection.model} is {encoder.fingerprint} here; "
+                        f"{collection.generation} was made with other weights of that name"
+                    )
+                index = await self._open_collection(collection)
+                stack.push_async_callback(index.close)
+                return SecondaryIndex(collection, encoder, index, stack.pop_all())
+
+        mirror = SecondaryIndexMirror(find, open_collection, self.acknowledgements)
+        return await self._stack.enter_async_context(mirror.running())
+
+    def vlm(self, taxonomy: Taxonomy) -> VisionLanguageModel:
+        """The vision-language model, its answers cached unless the settings say otherwise."""
+        model, seconds = self.vlm_without_cache(taxonomy), self._settings.vlm.cache_seconds
+        return CachedVisionModel(model, self.cache, seconds) if seconds else model
+
+    def vlm_without_cache(self, taxonomy: Taxonomy) -> VisionLanguageModel:
+        """The vision-language model itself."""
+
+        def repaired(kind: str) -> None:
+            if self._metrics is not None:
+                self._metrics.repaired_answers.labels(kind).inc()
+
+        settings = self._settings.vlm
+        if settings.kind == "embedded":
+            # Not at the top: transformers' model classes take seconds to load.
+            from operators.models.vlm.embedded import EmbeddedVisionModel
+
+            return self._closing(EmbeddedVisionModel.load(settings, taxonomy, repaired))
+        model = self._closing(OpenAIVisionModel(settings, taxonomy, repaired))
+        if self._metrics is not None:
+            self._metrics.breaker_open.labels("vlm").set_function(lambda: model.fails_every_call)
+        return model
+
+    @cached_property
+    def query_segmenter(self) -> FlorenceSam2:
+        """Cuts a layer out of a look by its query."""
+        # Not at the top: transformers' model classes take seconds to load.
+        from operators.models.florence_sam2 import FlorenceSam2
+
+        segmenter = self._settings.segmenter
+        return self._closing(
+            FlorenceSam2.load(segmenter.florence, segmenter.sam2, segmenter.device)
+        )
+
+    def ledger(self, guard: IdentityGuard | None) -> RedisLedger:
+        """The product ledger; ``guard``: see RedisLedger."""
+        return self._closing(
+            RedisLedger(self.redis, self._settings.redis.reads, self._observed("ledger"), guard)
+        )
+
+    async def ledger_identity(self, index: VectorStore, file: Path | None = None) -> LedgerIdentity:
+        """The identity of the ledger in Redis; ``file`` remembers it for the next start.
+
+        Raises LedgerLost when it is not the ledger that belongs to ``index``, IndexLost when
+        ``index`` is not one that the ledger describes.
+        """
+        client = await self.safe_redis()
+        return await verify_ledger(client, self.ledger(None), index, file)
+
+    async def safe_redis(self) -> Redis:
+        """The Redis client; Misconfigured when the server could lose ledger entries unnoticed."""
+        if self._settings.redis.kind == "url":
+            server = await inspect_server(self.redis)
+            refuse_unsafe(server)
+            for risk in risks(server):
+                log.warning("redis is at risk", risk=risk)
+        return self.redis
+
+    @cached_property
+    def cache(self) -> RedisCache:
+        """The one cache: results and the model's answers have keys of their own in it."""
+        return self._closing(
+            RedisCache(self.redis, self._settings.redis.reads, self._observed("cache"))
+        )
+
+    @cached_property
+    def schedule(self) -> RedisSchedule:
+        """When which product is due to be settled again."""
+        return RedisSchedule(self.redis)
+
+    @cached_property
+    def claims(self) -> RedisClaims:
+        """Which record brought a look first."""
+        return self._closing(
+            RedisClaims(self.redis, self._settings.redis.reads, self._observed("claims"))
+        )
+
+    @cached_property
+    def redis(self) -> Redis:
+        """The one Redis client; starts the embedded server if the settings ask for it."""
+        settings = self._settings.redis
+        url = self._stack.enter_context(embedded_services(self._settings))
+        # The embedded server accepts any client of its socket.
+        access = settings if settings.kind == "url" else None
+        client = open_redis(url, access, online=self._online)
+        self._stack.push_async_callback(client.aclose)
+        return client
+
+    def _load_encoder(self, model: str) -> BatchingEncoder:
+        return load_flow_encoder(self._settings.encoder, model, self._metrics)
+
+    async def _open_index(self) -> VectorStore:
+        settings, encoder = self._settings.index, self.encoder
+        observe = self._observed("index.writes")
+        if settings.kind == "weaviate":
+            return self._closing(
                 await WeaviateIndex.open(
-                    index,
+                    await self.weaviate(),
+                    settings,
                     fingerprint=encoder.fingerprint,
                     dimension=encoder.dimension,
                     model=self._settings.encoder.model,
                     observe=observe,
                 )
             )
-        return self._kept(
+        return self._closing(
             SqliteIndex.open(
-                index.path,
+                settings.path,
                 fingerprint=encoder.fingerprint,
                 dimension=encoder.dimension,
-                writes=index.writes,
+                writes=settings.writes,
                 observe=observe,
             )
         )
 
-    async def collection(self, collection: Collection) -> WeaviateIndex:
-        """The index that ``collection`` is, whatever encoder the settings name."""
-        return self._kept(
-            await WeaviateIndex.open(
-                self._settings.index,
-                fingerprint=collection.fingerprint,
-                dimension=collection.dimension,
-                model=collection.model,
-            )
+    async def _open_collection(self, collection: Collection) -> WeaviateIndex:
+        return await WeaviateIndex.open(
+            await self.weaviate(),
+            self._settings.index,
+            fingerprint=collection.fingerprint,
+            dimension=collection.dimension,
+            model=collection.model,
         )
 
-    async def aliases(self) -> Aliases:
-        index = self._settings.index
-        if index.kind != "weaviate":
-            raise Misconfigured(
-                f"index.kind = {index.kind!r} holds one model; for another one set index.path to "
-                "a new file and replay the catalog into it"
-            )
-        return Aliases(self._kept(await WeaviateConnection.open(index)), index)
+    def _closing(self, client: Client) -> Client:
+        """Close ``client`` at the end, before those opened earlier."""
+        self._stack.push_async_callback(client.close)
+        return client
 
-    def acknowledgements(self) -> MirrorAcknowledgements:
-        return MirrorAcknowledgements(self._client())
-
-    async def mirror(self, encoder: BatchingEncoder) -> Mirror:
-        """Keeps up the collection beside the one of ``encoder``, if there is one."""
-        if self._settings.index.kind != "weaviate":
-            return NoMirror()
-        aliases = await self.aliases()
-
-        async def find() -> Collection | None:
-            return (await aliases.pair()).other_than(encoder.fingerprint)
-
-        async def open_collection(collection: Collection) -> Kept:
-            async with Clients(self._settings, self._metrics) as opened:
-                other = await asyncio.to_thread(opened.encoder, collection.model)
-                index = await opened.collection(collection)
-                if other.fingerprint != collection.fingerprint:
-                    raise IndexMismatch(
-                        f"{collection.model} is {other.fingerprint} here; {collection.generation} "
-                        "was made with other weights of that name"
-                    )
-                return Kept(collection, other, index, opened.kept_open())
-
-        mirror = BesideMirror(find, open_collection, self.acknowledgements())
-        return await self._stack.enter_async_context(mirror.running())
-
-    def kept_open(self) -> AsyncExitStack:
-        """What was opened stays open until this is closed."""
-        return self._stack.pop_all()
-
-    def vlm(self, taxonomy: Taxonomy) -> VisionLanguageModel:
-        def repaired(kind: str) -> None:
-            if self._metrics is not None:
-                self._metrics.repaired_answers.labels(kind).inc()
-
-        settings = self._settings.vlm
-        model: OpenAIVisionModel | EmbeddedVisionModel
-        if settings.kind == "embedded":
-            # Not at the top: transformers' model classes take seconds to load.
-            from operators.models.vlm.embedded import EmbeddedVisionModel
-
-            model = self._kept(EmbeddedVisionModel.load(settings, taxonomy, repaired))
-        else:
-            model = self._kept(OpenAIVisionModel(settings, taxonomy, repaired))
-        if settings.cache_seconds == 0:
-            return model
-        return CachedVisionModel(model, self.cache(), settings.cache_seconds)
-
-    def cutter(self) -> FlorenceSam2:
-        # Not at the top: transformers' model classes take seconds to load.
-        from operators.models.florence_sam2 import FlorenceSam2
-
-        segmenter = self._settings.segmenter
-        return self._kept(FlorenceSam2.load(segmenter.florence, segmenter.sam2, segmenter.device))
-
-    def ledger(self, identity: LedgerIdentity | None) -> RedisLedger:
-        """Stops being read or written once it is lost."""
-        return self._ledger(IdentityGuard(identity))
-
-    def unguarded_ledger(self) -> RedisLedger:
-        return self._ledger(None)
-
-    def _ledger(self, guard: IdentityGuard | None) -> RedisLedger:
-        return self._kept(
-            RedisLedger(self._client(), self._settings.redis.reads, self._observed("ledger"), guard)
-        )
-
-    async def ledger_identity(self, index: VectorStore, file: Path | None = None) -> LedgerIdentity:
-        """Which ledger is in Redis; ``file`` remembers which it was. Raises LedgerLost when it is
-        not the one that belongs to ``index``."""
-        known = remembered(file) if file is not None else None
-        found = await identify(await self.safe_redis(), index, known)
-        if file is not None and found != known:
-            remember(file, found)
-        return found
-
-    async def safe_redis(self) -> redis.asyncio.Redis:
-        """Raises Misconfigured when the server could lose ledger entries in silence."""
-        if self._settings.redis.kind == "url":
-            refuse_unsafe(await examine(self._client()))
-        return self._client()
-
-    def cache(self) -> RedisCache:
-        return self._kept(
-            RedisCache(self._client(), self._settings.redis.reads, self._observed("cache"))
-        )
-
-    def claims(self) -> RedisClaims:
-        return self._kept(
-            RedisClaims(self._client(), self._settings.redis.reads, self._observed("claims"))
-        )
-
-    def _client(self) -> redis.asyncio.Redis:
-        if self._redis is None:
-            url = self._stack.enter_context(embedded_services(self._settings))
-            self._redis = open_redis(url, _access(self._settings.redis), online=self._online)
-            self._stack.push_async_callback(self._redis.aclose)
-        return self._redis
-
-    def _kept(self, part: Part) -> Part:
-        self._stack.push_async_callback(part.close)
-        return part
-
-    def _observed(self, part: str) -> Observe | None:
-        return self._metrics.observe_batches(part) if self._metrics is not None else None
+    def _observed(self, batches: str) -> Observe | None:
+        return self._metrics.observe_batches(batches) if self._metrics is not None else None

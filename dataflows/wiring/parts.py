@@ -1,4 +1,4 @@
-"""The composition root: what each flow and job is built on, from settings."""
+"""The composition root: the dependencies of each flow and job, opened from settings."""
 
 from __future__ import annotations
 
@@ -7,35 +7,45 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis.asyncio
+import structlog
+from redis.asyncio import Redis
 
 from dataflows.wiring.clients import Clients
-from operators.catalog.apply import CatalogParts
 from operators.catalog.backfill import BackfillParts
 from operators.catalog.mapping import load_mappings
+from operators.catalog.parts import CatalogParts
+from operators.catalog.rebuild import RebuildParts
 from operators.catalog.standardise import Standardiser
 from operators.matching.calibration import Calibration
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
 from operators.models.encoder_table import encoder_source
-from operators.ports import Claims, Ledger, VectorStore
-from operators.stores.redis.ledger_identity import LedgerIdentity
+from operators.models.vlm.probe import probe_vlm
+from operators.ports import Claims, RefreshSchedule, VectorStore
+from operators.stores.lost_index import LostIndex
+from operators.stores.redis.ledger_identity import (
+    IdentityGuard,
+    LedgerIdentity,
+    require_ledger,
+)
 from operators.stores.redis.mirrors import MirrorAcknowledgements
-from operators.stores.thumbnails import ThumbnailFolder
 from operators.stores.weaviate.aliases import Aliases
+from operators.stores.weaviate.async_indexing import refuse_async_indexing
 from operators.stores.weaviate.index import WeaviateIndex
 from operators.stores.weaviate.schema import Collection
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
-from schemas.errors import LedgerLost, Unavailable
+from schemas.errors import IndexLost, LedgerLost, Unavailable
 from schemas.settings import Settings
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class LookParts:
-    """What the look flow is built on."""
+    """The look flow's dependencies."""
 
     match: MatchParts
     claims: Claims
@@ -43,20 +53,27 @@ class LookParts:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRepair:
-    """What rebuilding the ledger works on."""
+    """What rebuilding the ledger reads and writes."""
 
-    client: redis.asyncio.Redis
-    ledger: Ledger
-    """Not guarded: it is read and written while it is nobody's."""
-    index: VectorStore
-    model: str
-    """Fingerprint of the encoder whose vectors ``index`` holds."""
+    client: Redis
+    rebuild: RebuildParts
+    """Its ledger is not guarded: it has no identity during the rebuild."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRepair:
+    """What rebuilding the index reads and writes."""
+
+    client: Redis
+    backfill: BackfillParts
+    schedule: RefreshSchedule
 
 
 @dataclass(frozen=True, slots=True)
 class ReembedParts:
-    """What a switch of the model works on."""
+    """What a switch of the model reads and writes."""
 
+    client: Redis
     aliases: Aliases
     acknowledgements: MirrorAcknowledgements
     old: VectorStore
@@ -69,26 +86,32 @@ class ReembedParts:
 async def open_catalog_parts(
     settings: Settings, metrics: FlowMetrics | None = None, *, identity_file: Path | None = None
 ) -> AsyncIterator[CatalogParts]:
-    """The parts of the catalog flow. Raises Misconfigured when one cannot be had.
+    """Open the parts of the catalog flow. Raises Misconfigured or Unavailable.
 
-    ``identity_file``: where the flow remembers which ledger it belongs to, beside its positions,
-    which mean nothing to another one (LedgerLost).
+    ``identity_file``: where the flow remembers its ledger's identity, next to its positions, which
+    mean nothing to another ledger (LedgerLost).
     """
-    async with Clients(settings, metrics) as opened:
-        encoder = opened.encoder()
-        index = await opened.index(encoder)
+    async with Clients(settings, metrics) as clients:
+        index = await clients.index()
+        if settings.index.kind == "weaviate":
+            await refuse_async_indexing(await clients.weaviate(), settings.index)
+        identity = await clients.ledger_identity(index, identity_file)
+        await clients.thumbnails.require_writable()
         yield CatalogParts(
             mappings=load_mappings(settings.catalog.mappings),
             standardiser=Standardiser(
-                encoder, _taxonomy(settings), settings.catalog.zero_shot_threshold
+                clients.encoder, _taxonomy(settings), settings.catalog.zero_shot_threshold
             ),
-            pictures=opened.pictures(),
-            encoder=encoder,
+            pictures=clients.pictures,
+            encoder=clients.encoder,
             index=index,
-            ledger=opened.ledger(await opened.ledger_identity(index, identity_file)),
-            thumbnails=ThumbnailFolder.open(settings.thumbnails),
-            mirror=await opened.mirror(encoder),
-            succeeds=index.succeeds if isinstance(index, WeaviateIndex) else frozenset(),
+            ledger=clients.ledger(IdentityGuard(identity)),
+            thumbnails=clients.thumbnails,
+            schedule=clients.schedule,
+            mirror=await clients.mirror(),
+            predecessor_fingerprints=(
+                index.predecessor_fingerprints if isinstance(index, WeaviateIndex) else frozenset()
+            ),
         )
 
 
@@ -96,100 +119,156 @@ async def open_catalog_parts(
 async def open_look_parts(
     settings: Settings, metrics: FlowMetrics | None = None, *, online: bool = False
 ) -> AsyncIterator[LookParts]:
-    """The parts of the look flow. Raises Misconfigured when one cannot be had.
+    """Open the parts of the look flow. Raises Misconfigured or Unavailable.
 
-    ``online``: somebody waits for the answer. Without the ledger he gets a degraded one; the
-    stream waits instead (Unavailable) or stops (LedgerLost).
+    ``online``: a user is waiting, so without the ledger or the index the answer is degraded. The
+    stream instead waits for the ledger (Unavailable) or stops (LedgerLost, IndexLost).
     """
-    async with Clients(settings, metrics, online=online) as opened:
-        encoder, taxonomy = opened.encoder(), _taxonomy(settings)
+    async with Clients(settings, metrics, online=online) as clients:
+        encoder, taxonomy = clients.encoder, _taxonomy(settings)
         calibration = Calibration.of_encoder(encoder_source(settings.encoder.model))
         segmenter = PatchSegmenter(encoder, list(Department), calibration)
         tagger = Tagger(encoder, taxonomy)
+        await _check_vlm(settings)
         await segmenter.prepare()
         await tagger.prepare()
-        index = await opened.index(encoder)
-        identity: LedgerIdentity | None = None
-        try:
-            identity = await opened.ledger_identity(index)
-        except (Unavailable, LedgerLost):
-            if not online:
-                raise
+        index, identity = await _index_and_ledger(clients, online=online)
         yield LookParts(
             match=MatchParts(
-                pictures=opened.pictures(),
+                pictures=clients.pictures,
                 encoder=encoder,
                 index=index,
-                ledger=opened.ledger(identity),
-                waits_for_ledger=not online,
+                ledger=clients.ledger(IdentityGuard(identity)),
+                require_ledger=not online,
                 segmenter=segmenter,
                 tagger=tagger,
                 calibration=calibration,
-                thumbnails=ThumbnailFolder.open(settings.thumbnails),
+                thumbnails=clients.thumbnails,
                 settings=settings.matching,
-                cache=opened.cache() if settings.matching.cache_seconds else None,
-                vlm=opened.vlm(taxonomy) if settings.vlm.kind != "none" else None,
-                cutter=opened.cutter() if settings.segmenter.kind != "none" else None,
+                cache=clients.cache if settings.matching.cache_seconds else None,
+                vlm=clients.vlm(taxonomy) if settings.vlm.kind != "none" else None,
+                query_segmenter=clients.query_segmenter
+                if settings.segmenter.kind != "none"
+                else None,
             ),
-            claims=opened.claims(),
+            claims=clients.claims,
         )
+
+
+async def _index_and_ledger(
+    clients: Clients, *, online: bool
+) -> tuple[VectorStore, LedgerIdentity | None]:
+    """The index, and the identity of its ledger.
+
+    ``online``: None for a ledger that is lost or away, an index that only says so for a lost one.
+    """
+    generation = "lost"
+    try:
+        index = await clients.index()
+        generation = index.generation
+        return index, await clients.ledger_identity(index)
+    except (Unavailable, LedgerLost):
+        if not online or generation == "lost":
+            raise
+        return index, None
+    except IndexLost as error:
+        if not online:
+            raise
+        log.error("the index is lost", error=str(error))
+        return LostIndex(generation, error), None
+
+
+async def _check_vlm(settings: Settings) -> None:
+    """Stop now for what is certain to fail every look; later the model's failures only degrade."""
+    if settings.vlm.kind != "openai":
+        return
+    try:
+        await probe_vlm(settings.vlm)
+    except Unavailable as error:
+        log.warning("looks are matched without the model until it answers", error=str(error))
 
 
 @asynccontextmanager
 async def open_index(settings: Settings) -> AsyncIterator[VectorStore]:
-    """The index of the encoder in force, made when there is none."""
-    async with Clients(settings, None) as opened:
-        yield await opened.index(opened.encoder())
+    """Open the index of the encoder in force; create it when there is none."""
+    async with Clients(settings) as clients:
+        yield await clients.index()
 
 
 @asynccontextmanager
 async def open_ledger_repair(settings: Settings) -> AsyncIterator[LedgerRepair]:
-    """What rebuilding the ledger takes. Raises Misconfigured when it cannot be had."""
-    async with Clients(settings, None) as opened:
-        encoder = opened.encoder()
+    """Open what rebuilding the ledger needs. Raises Misconfigured or Unavailable."""
+    async with Clients(settings) as clients:
         yield LedgerRepair(
-            client=await opened.safe_redis(),
-            ledger=opened.unguarded_ledger(),
-            index=await opened.index(encoder),
-            model=encoder.fingerprint,
+            client=await clients.safe_redis(),
+            rebuild=RebuildParts(
+                index=await clients.index(),
+                model=clients.encoder.fingerprint,
+                ledger=clients.ledger(None),
+                schedule=clients.schedule,
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_index_repair(settings: Settings) -> AsyncIterator[IndexRepair]:
+    """Open what rebuilding the index needs; it is created when missing.
+
+    Raises Misconfigured, LedgerLost when there is nothing to rebuild it from, or Unavailable.
+    """
+    async with Clients(settings) as clients:
+        client = await clients.safe_redis()
+        identity = await require_ledger(client)
+        yield IndexRepair(
+            client=client,
+            backfill=BackfillParts(
+                ledger=clients.ledger(IdentityGuard(identity)),
+                pictures=clients.pictures,
+                thumbnails=clients.thumbnails,
+                encoder=clients.encoder,
+                index=await clients.restored_index(),
+                thumbnails_first=True,
+            ),
+            schedule=clients.schedule,
         )
 
 
 @asynccontextmanager
 async def open_aliases(settings: Settings) -> AsyncIterator[Aliases]:
-    """The aliases of the index. Raises Misconfigured when it has none."""
-    async with Clients(settings, None) as opened:
-        yield await opened.aliases()
+    """Open the aliases of the index. Raises Misconfigured when it has none."""
+    async with Clients(settings) as clients:
+        yield await clients.aliases()
 
 
 @asynccontextmanager
 async def open_reembed(settings: Settings, to: str) -> AsyncIterator[ReembedParts]:
-    """What a switch to the model ``to`` takes, its collection made and kept up from now on."""
-    async with Clients(settings, None) as opened:
-        aliases = await opened.aliases()
-        encoder = opened.encoder(to)
-        old = await opened.collection((await aliases.pair()).in_force)
-        identity = await opened.ledger_identity(old)
+    """Open what a switch to the model ``to`` needs: its collection is created and mirrored."""
+    async with Clients(settings) as clients:
+        aliases = await clients.aliases()
+        encoder = clients.other_encoder(to)
+        old = await clients.collection((await aliases.pair()).active)
+        identity = await clients.ledger_identity(old)
         made = await aliases.begin(
             fingerprint=encoder.fingerprint, dimension=encoder.dimension, model=to
         )
         yield ReembedParts(
+            client=clients.redis,
             aliases=aliases,
-            acknowledgements=opened.acknowledgements(),
+            acknowledgements=clients.acknowledgements,
             old=old,
             made=made,
             backfill=BackfillParts(
-                ledger=opened.ledger(identity),
-                pictures=opened.pictures(),
-                thumbnails=ThumbnailFolder.open(settings.thumbnails),
+                ledger=clients.ledger(IdentityGuard(identity)),
+                pictures=clients.pictures,
+                thumbnails=clients.thumbnails,
                 encoder=encoder,
-                index=await opened.collection(made),
+                index=await clients.collection(made),
             ),
         )
 
 
 def _taxonomy(settings: Settings) -> Taxonomy:
-    """The vocabulary; zero-shot answers are limited to what the encoder has been trained on."""
+    """The vocabulary; zero-shot answers are limited to the labels the encoder was trained on."""
     labels = Calibration.of_encoder(encoder_source(settings.encoder.model)).labels
     taxonomy = Taxonomy.load()
     return taxonomy if labels is None else taxonomy.answering_with(labels)

@@ -1,54 +1,80 @@
-"""The one place where topics are opened by the settings: files or Kafka.
+"""The one place where topics are opened from the settings: files or Kafka.
 
 Separate from dataflows/wiring/parts.py, which loads torch: commands on topics do not need it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import structlog
 from bytewax.inputs import FixedPartitionedSource
 from bytewax.outputs import FixedPartitionedSink
+from prometheus_client import Gauge
 
 from dataflows.runtime import FlowRuntime
-from operators.streaming import dead_letters
+from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.files.sink import FileTopicSink
 from operators.streaming.files.source import FileTopicSource
 from operators.streaming.files.topic import FileTopic
-from operators.streaming.kafka import replay as kafka_replay
+from operators.streaming.kafka.admin import unsafe_topics, wanted_topics
 from operators.streaming.kafka.brokers import Brokers
-from operators.streaming.kafka.ownership import Ownership
-from operators.streaming.kafka.sink import KafkaTopicSink
+from operators.streaming.kafka.inputs import Inputs
+from operators.streaming.kafka.member import Member
+from operators.streaming.kafka.membership import Membership, SourceMetrics
+from operators.streaming.kafka.sink import KafkaTopicSink, Output
 from operators.streaming.kafka.source import KafkaTopicSource
 from operators.streaming.kafka.topic import KafkaTopic
-from schemas.errors import Misconfigured
+from schemas.errors import LookSyncError, Misconfigured
 from schemas.records import SOURCE, Record
 from schemas.settings import TopicSettings
+
+log = structlog.get_logger()
 
 FlowTopic = FileTopic | KafkaTopic
 
 TRACE_HEADERS = ("traceparent", "tracestate")
-"""W3C Trace Context: what is made of a record belongs to its trace."""
+"""W3C Trace Context: a flow's output belongs to the trace of its input."""
 
 
 def open_topic(topics: TopicSettings, name: str) -> FlowTopic:
-    """The topic ``name``; a file topic is made if it was not there.
+    """Open the topic ``name``; a missing file topic is created.
 
     Raises Misconfigured when Kafka has no such topic, Unavailable when it does not answer.
     """
     if topics.kind == "kafka":
         topic = KafkaTopic(Brokers(topics), name)
-        assert topic.partitions, "asked for, so that a missing topic is told at the start"
+        assert topic.partitions, "read now, so that a missing topic is reported at the start"
         return topic
     opened = FileTopic(topics.folder, name)
     opened.create(topics.partitions)
     return opened
 
 
+def refuse_unsafe_topics(topics: TopicSettings, source: str, target: str) -> None:
+    """Raise Misconfigured when Kafka may lose records of these topics, or stop the flow at one.
+
+    Without the right to read the topics' configuration they are taken as they are.
+    """
+    if topics.kind != "kafka":
+        return
+    used = {source, target, topics.dead_letters(source)}
+    wanted = [topic for topic in wanted_topics(topics) if topic.name in used]
+    try:
+        problems = unsafe_topics(Brokers(topics), wanted)
+    except Misconfigured as error:
+        log.warning("the topics' configuration is not checked", error=str(error))
+        return
+    if problems:
+        raise Misconfigured("; ".join(problems), reason="kafka-unsafe")
+
+
 def read_from(
     topic: FlowTopic, runtime: FlowRuntime
 ) -> FixedPartitionedSource[tuple[str, Record], Any]:
-    """The source of the flow in ``runtime``; of Kafka, this process's share of the partitions."""
+    """The source of the flow in ``runtime``; on Kafka, what the group assigns to it."""
     metrics, lane = runtime.metrics, runtime.lane
     if isinstance(topic, FileTopic):
         return FileTopicSource(
@@ -58,35 +84,65 @@ def read_from(
             once=runtime.once,
             observe=metrics.observe_source(topic.name, metrics.lag_bytes),
         )
-    ownership = _own(topic, runtime)
     metrics.topics_down.set_function(lambda: topic.brokers.down)
     runtime.health.watch_topics("kafka", lambda: topic.brokers.outage)
-    source = KafkaTopicSource(
-        ownership,
-        lane.gate,
-        lane.stop,
-        once=runtime.once,
-        pending=lane.pending,
-        observe=metrics.observe_source(topic.name, metrics.lag_records),
-        lost=lambda partition, records: metrics.records_lost.labels(topic.name, partition).inc(
-            records
+    member = Member(
+        topic,
+        Membership(f"{topic.brokers.settings.group_prefix}.{runtime.name}", runtime.instance),
+        Inputs(lane.gate),
+        SourceMetrics(
+            emitted=lambda partition, n: metrics.records_in.labels(topic.name, partition).inc(n),
+            lag=partial(_set_lag, metrics.lag_records, topic.name),
+            lost=lambda partition, n: metrics.records_lost.labels(topic.name, partition).inc(n),
         ),
     )
-    runtime.at_end.append(lambda: ownership.end(source.progress()))
+    source = KafkaTopicSource(member, lane.stop, once=runtime.once)
+    runtime.members.append(member)
+    runtime.opened.push(partial(_leave, member))
+    member.start()
     return source
 
 
-def write_to(topic: FlowTopic, runtime: FlowRuntime) -> FixedPartitionedSink[Record, Any]:
-    """The sink of what the flow in ``runtime`` makes of what it reads."""
+def cancel_given_up(calls: KeyedCalls[Record, Any], runtime: FlowRuntime) -> None:
+    """On Kafka, cancel ``calls`` whose partitions go to another process."""
+    loop = runtime.lane.thread.loop
+
+    def cancel() -> None:
+        loop.call_soon_threadsafe(calls.cancel_given_up)
+
+    for member in runtime.members:
+        member.cancel_given_up = cancel
+
+
+def write_to(topic: FlowTopic, runtime: FlowRuntime) -> FixedPartitionedSink[Any, Any]:
+    """The sink for what ``outputs_of`` makes in the flow in ``runtime``."""
     if isinstance(topic, FileTopic):
+        assert runtime.store is not None, "file topics have one"
         return FileTopicSink(topic, runtime.store.id)
-    ownership = runtime.owned[-1]
-    shared = KafkaTopic(ownership.topic.brokers, topic.name)  # one outage, told once
-    return KafkaTopicSink(shared, ownership, runtime.store, runtime.lane.stop)
+    return KafkaTopicSink(topic.name, runtime.members[-1])
 
 
-def made_of(source: Record, record: Record, target: FlowTopic) -> Record:
-    """``record`` with the headers that what is made of ``source`` has on ``target``."""
+def outputs_of(
+    topic: FlowTopic, runtime: FlowRuntime
+) -> Callable[[Record, Record | None], tuple[str, Any] | None]:
+    """A function of an input and what the flow makes of it for ``topic``: what the sink is given,
+    under its key in the engine; None: nothing."""
+    if isinstance(topic, FileTopic):
+        return lambda _, record: None if record is None else (_engine_key(record.key), record)
+    inputs = runtime.members[-1].inputs
+    inputs.add_step()
+
+    def passed_on(source: Record, record: Record | None) -> tuple[str, Output] | None:
+        if record is None:
+            inputs.pass_on(source, topic.name, None)
+            return None
+        return _engine_key(record.key), Output(source, record)
+
+    return passed_on
+
+
+def with_provenance_headers(source: Record, record: Record, target: FlowTopic) -> Record:
+    """``record`` with the trace headers of ``source``; on Kafka also with its position."""
     headers = dict(record.headers)
     for name in TRACE_HEADERS if source.headers else ():
         if name in source.headers:
@@ -96,26 +152,22 @@ def made_of(source: Record, record: Record, target: FlowTopic) -> Record:
     return Record(record.key, record.value, headers)
 
 
-def replay_letters(letters: FlowTopic, source: FlowTopic) -> int:
-    """Put the letters back on ``source``, each once however often this is called; how many."""
-    if isinstance(letters, FileTopic) and isinstance(source, FileTopic):
-        return dead_letters.replay(letters, source)
-    assert isinstance(letters, KafkaTopic), "both are of the kind that the settings name"
-    assert isinstance(source, KafkaTopic), "both are of the kind that the settings name"
-    return kafka_replay.replay(letters, source)
+def _leave(member: Member, kind: type[BaseException] | None, *_: object) -> None:
+    """Leave the group at the end of the flow, which an exception of ``kind`` may have caused."""
+    try:
+        member.leave()
+    except LookSyncError:
+        if kind is None:
+            raise
 
 
-def _own(topic: KafkaTopic, runtime: FlowRuntime) -> Ownership:
-    """This process's share of the partitions."""
-    share = range(runtime.ordinal, topic.partitions, runtime.processes)
-    if not share:
-        raise Misconfigured(
-            f"{topic.name} has {topic.partitions} partitions: nothing is left for process "
-            f"{runtime.ordinal} of {runtime.processes}; set stream.processes to fewer"
-        )
-    group = f"{topic.brokers.settings.group_prefix}.{runtime.name}"
-    ownership = Ownership(topic, group, share, runtime.store)
-    runtime.opened.callback(ownership.close)
-    ownership.claim()
-    runtime.owned.append(ownership)
-    return ownership
+def _set_lag(gauge: Gauge, topic: str, lag: dict[int, int]) -> None:
+    """Show the lag of the partitions that are read here, and of no others."""
+    gauge.clear()
+    for partition, records in lag.items():
+        gauge.labels(topic, partition).set(records)
+
+
+def _engine_key(key: str) -> str:
+    """``key`` for the engine, which rejects lone surrogates."""
+    return key if key.isascii() else key.encode(errors="backslashreplace").decode()

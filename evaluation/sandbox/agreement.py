@@ -1,4 +1,4 @@
-"""How far a product agrees with the garment that a look of the sandbox wears."""
+"""Compare a product with the garment worn in a sandbox look."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from sandbox.world import ATTRIBUTES, Garment
 
 
 def differences(seen: Garment, found: Garment) -> int:
-    """In how many attributes a product differs from what a look shows of a garment.
+    """Count the attributes in which a product differs from what a look shows of a garment.
 
-    What the look does not show (sleeves under a coat) does not count; nor does the second colour
-    of a plain garment, the pattern says it already.
+    Hidden attributes (sleeves under a coat) do not count. Nor does the second colour of a plain
+    garment, since the pattern already implies it.
     """
     shown = [name for name in ATTRIBUTES if getattr(seen, name) is not None]
     return sum(getattr(seen, name) != getattr(found, name) for name in shown)

@@ -1,4 +1,4 @@
-"""What the catalog flow did, against the truth: counts, the index, and what was embedded."""
+"""Evaluate the catalog flow against the truth: counts, index contents and embeddings."""
 
 from __future__ import annotations
 
@@ -21,34 +21,46 @@ _DIFFERENCES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class CatalogReport:
-    """Figures of the catalog flow; ``expected`` has the truth's own counts by fate."""
+    """Figures of the catalog flow; ``expected`` counts the true fates of the packets."""
 
     packets: int
     """Records of the feed."""
     dead: int
     """Records on the dead-letter topic."""
     stale: int | None
-    """As the flow counted; None when its counters were not given (they leave no record)."""
+    """From the flow's counters, as stale packets leave no record; None without the counters."""
     indexed: int
     index_equals_truth: bool
     embeddings: int
-    """Pictures embedded: as counted by the flow, else the changes that need one."""
+    """Pictures embedded: from the flow's counter, else the changes that need an embedding."""
     embeddings_for_metadata: int
-    """Embeddings beyond those that new products and new pictures need; 0 is right."""
+    """Embeddings beyond those that new products and pictures need; should be 0."""
     dead_as_expected: bool
-    """The records of the dead-letter topic are those that are broken."""
+    """Whether exactly the broken packets are on the dead-letter topic."""
     changes_duplicated: int
     """Records on catalog.changes that repeat an event id."""
     tombstones: int
     decisions: dict[str, int]
-    """Decision -> changes published (and, where the flow counted them, what was dropped)."""
+    """Decision -> changes published; with the flow's counters, dropped packets too."""
     dead_reasons: dict[str, int]
     expected: dict[str, int]
     embeddings_expected: tuple[int, int]
-    """At least (a picture that several items share embedded once) and at most."""
+    """At least (pictures shared by items embedded once) and at most."""
     differences_found: int
     differences: tuple[Difference, ...]
     """The first few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counters of the flow, more exact than its topics; None: not known."""
+
+    decisions: Mapping[str, int] | None = None
+    embeddings: int | None = None
+    """Embedded pictures."""
+
+
+_NO_COUNTS = Counts()
 
 
 async def catalog_report(
@@ -58,20 +70,19 @@ async def catalog_report(
     *,
     changes: Iterable[Record],
     dead_letters: Iterable[Record],
-    decisions: Mapping[str, int] | None = None,
-    embeddings: int | None = None,
+    counts: Counts = _NO_COUNTS,
 ) -> CatalogReport:
-    """Judge the catalog flow after it has drained.
+    """Evaluate the catalog flow after it has drained.
 
-    ``changes``: all records of catalog.changes; ``dead_letters``: of catalog.updates.dlq.
-    ``decisions``: the flow's counter of decisions by name; ``embeddings``: pictures it embedded.
+    ``changes`` and ``dead_letters``: all records of catalog.changes and catalog.updates.dlq.
     """
+    decisions, embeddings = counts.decisions, counts.embeddings
     compared = await compare_index(truth, index, ledger)
     published, needing, duplicated = _read_changes(changes)
     expected = Counter(packet.fate for packet in truth.packets)
     allowed = Counter(p.key for p in truth.packets if p.fate in EMBEDDING_FATES)
-    # Changes that re-embed a product more often than its packets call for, and embeddings that
-    # no change accounts for.
+    # Changes that embed a product more often than its packets require, and embeddings that no
+    # change accounts for.
     superfluous = sum((needing - allowed).values())
     if embeddings is not None:
         superfluous += max(0, embeddings - needing.total())
@@ -101,7 +112,10 @@ async def catalog_report(
 
 
 def _read_changes(changes: Iterable[Record]) -> tuple[Counter[str], Counter[str], int]:
-    """Decisions published, embeddings by product key, and repeated event ids (counted once)."""
+    """Return decisions published, embeddings by product key, and the number of repeated events.
+
+    A repeated event counts once in the first two.
+    """
     seen: set[UUID] = set()
     published, needing = Counter[str](), Counter[str]()
     duplicated = 0

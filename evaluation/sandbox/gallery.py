@@ -1,7 +1,7 @@
-"""The gallery: every look with its layers, what was found for them, and what was true.
+"""The gallery: every look with its layers, the products matched and the true ones.
 
-One HTML page without scripts or network, and beside it a folder of the same name with its
-pictures; the two can be moved together.
+One HTML page that needs neither scripts nor a network, and a folder of the same name with its
+pictures. The two can be moved together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evaluation.sandbox.gallery_looks import shown_look
+from evaluation.sandbox.gallery_looks import describe_look
 from evaluation.sandbox.gallery_pictures import GalleryPictures
 from evaluation.sandbox.look_report import first_events
 from evaluation.sandbox.report import Report
@@ -42,16 +42,16 @@ KIND_WORDS = {
 def write_gallery(page: Path, world: World, report: Report, matches: Iterable[Record]) -> None:
     """Write ``page`` and its folder of pictures.
 
-    ``matches``: the records of looks.matched; of a look's several events the first is shown.
+    ``matches``: the records of looks.matched. The first event of each look is shown.
     """
     truth = world.truth()
     folder = page.parent / page.stem
     folder.mkdir(parents=True, exist_ok=True)
     events = first_events(matches)
-    asked = {r.key: Look.model_validate_json(r.value) for r in world.look_event_records()}
+    looks_by_id = {r.key: Look.model_validate_json(r.value) for r in world.look_event_records()}
     pictures = GalleryPictures(world, folder)
     looks = [
-        shown_look(asked[known.look_id], known, events.get(known.look_id), truth, pictures)
+        describe_look(looks_by_id[known.look_id], known, events.get(known.look_id), truth, pictures)
         for known in truth.looks
     ]
     environment = Environment(

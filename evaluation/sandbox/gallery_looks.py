@@ -1,4 +1,4 @@
-"""A look as the gallery tells it: what was worn, what was found, and what to call the outcome."""
+"""What the gallery shows of a look: the garments worn, the matches, and a verdict per layer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 6
 _ABSTENTIONS = {
     "below-threshold": "Nothing in the catalog is similar enough to be shown as a match.",
     "nothing-found": "No product of this kind passes the look's filters.",
-    "deadline": "The time for this look was up.",
+    "deadline": "The deadline of this look passed.",
 }
 
 
@@ -31,18 +31,18 @@ class ShownProduct:
     shop: str
     price: str
     similarity: float | None
-    """None: not found, shown because it is the true one."""
+    """None: not matched, shown because it is the true product."""
     rank: int | None
     is_true: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ShownLayer:
-    """One layer of a look, as the page tells it."""
+    """One layer of a look, as shown on the page."""
 
     department: str
     kind: str
-    """exact, near, absent, or phantom: reported, but nobody wears it."""
+    """exact, near, absent, or phantom (reported but not worn)."""
     verdict: str
     good: bool | None
     """None: neither right nor wrong."""
@@ -59,7 +59,7 @@ class ShownLayer:
 
 @dataclass(frozen=True, slots=True)
 class ShownLook:
-    """A look, as the page tells it."""
+    """A look, as shown on the page."""
 
     look_id: str
     picture: str
@@ -69,26 +69,26 @@ class ShownLook:
 
     @property
     def kinds(self) -> list[str]:
-        """What the page can filter by."""
+        """Filter values: the kinds of its layers, and ``wrong`` when one was judged wrong."""
         kinds = {layer.kind for layer in self.layers}
         return sorted(
             kinds | ({"wrong"} if any(layer.good is False for layer in self.layers) else set())
         )
 
 
-def shown_look(
+def describe_look(
     look: Look,
     known: LookTruth,
     event: LookMatches | None,
     truth: Truth,
     pictures: GalleryPictures,
 ) -> ShownLook:
-    """Judge and word one look; ``event``: what it was matched with, None when nothing came."""
+    """Judge and describe one look; ``event``: its match event, None when it is missing."""
     reported = {str(match.layer): match for match in event.layers} if event else {}
     order = [*DEPARTMENTS, *(name for name in reported if name not in DEPARTMENTS)]
     problems = []
     if event is None:
-        problems.append("There is no event for this look.")
+        problems.append("This look has no event.")
     else:
         if event.refused:
             problems.append(f"Refused: {event.refused}")
@@ -99,7 +99,7 @@ def shown_look(
         filters=tuple(_filters(look)),
         problems=tuple(problems),
         layers=tuple(
-            _shown_layer(name, known.layers.get(name), reported.get(name), truth, pictures)
+            _describe_layer(name, known.layers.get(name), reported.get(name), truth, pictures)
             for name in order
             if name in known.layers or name in reported
         ),
@@ -107,7 +107,7 @@ def shown_look(
 
 
 def _filters(look: Look) -> list[str]:
-    """The look's context in words."""
+    """Describe the look's filters in words."""
     wanted = look.preferences
     words = [f"market {look.market}"] if look.market else ["all markets"]
     if look.gender:
@@ -123,7 +123,7 @@ def _filters(look: Look) -> list[str]:
     return words
 
 
-def _shown_layer(
+def _describe_layer(
     department: str,
     known: LayerTruth | None,
     match: LayerMatch | None,
@@ -134,9 +134,9 @@ def _shown_layer(
     shown = match.products if match is not None and match.abstained is None else ()
     rank = next((n for n, found in enumerate(shown[:HITS], 1) if found.product.key in true), None)
     verdict, good = _verdict(known.kind if known else "phantom", match, bool(shown), rank)
-    products = [_found(found, true, truth, pictures) for found in shown[:_SHOWN]]
+    products = [_show_match(found, true, truth, pictures) for found in shown[:_SHOWN]]
     if true and (rank is None or rank > _SHOWN):
-        products.append(_not_found(truth.products[min(true)], rank, pictures))
+        products.append(_show_missed(truth.products[min(true)], rank, pictures))
     return ShownLayer(
         department=department,
         kind=known.kind if known else "phantom",
@@ -150,7 +150,7 @@ def _shown_layer(
         abstained=_ABSTENTIONS.get(match.abstained, match.abstained)
         if match is not None and match.abstained
         else None,
-        # Only here it says something: what was not looked at has no confidence.
+        # Layers that abstained for another reason have no confidence.
         confidence=match.confidence
         if match is not None and match.abstained == "below-threshold"
         else None,
@@ -161,7 +161,7 @@ def _shown_layer(
 def _verdict(
     kind: str, match: LayerMatch | None, shown: bool, rank: int | None
 ) -> tuple[str, bool | None]:
-    """What to call the outcome, and whether it is right (None: a matter of degree)."""
+    """Name the outcome, and say whether it is right (None: neither right nor wrong)."""
     if kind == "phantom":
         return ("false layer", False)
     if match is None:
@@ -177,7 +177,7 @@ def _verdict(
     return (f"found at {rank}", None) if rank else ("missed", False)
 
 
-def _found(
+def _show_match(
     found: MatchedProduct, true: frozenset[str], truth: Truth, pictures: GalleryPictures
 ) -> ShownProduct:
     product = found.product
@@ -193,7 +193,9 @@ def _found(
     )
 
 
-def _not_found(product: ProductTruth, rank: int | None, pictures: GalleryPictures) -> ShownProduct:
+def _show_missed(
+    product: ProductTruth, rank: int | None, pictures: GalleryPictures
+) -> ShownProduct:
     return ShownProduct(
         picture=pictures.of_product(product),
         title=describe(product.garment.garment()),
@@ -208,7 +210,7 @@ def _not_found(product: ProductTruth, rank: int | None, pictures: GalleryPicture
 def _box(
     region: Region | None, known: LayerTruth | None
 ) -> tuple[float, float, float, float] | None:
-    """Where the layer was found, else where it is."""
+    """Return the region found, else the true one; x, y, width, height in percent."""
     corners: Sequence[float] | None = None
     if region is not None:
         corners = (region.x0, region.y0, region.x1, region.y1)
@@ -223,7 +225,7 @@ def _box(
 def _notes(match: LayerMatch | None) -> list[str]:
     if match is None:
         return []
-    notes = [f"let go: {name}" for name in match.relaxed]
+    notes = [f"relaxed: {name}" for name in match.relaxed]
     if match.folded:
         notes.append(f"{match.folded} near-duplicates folded")
     return notes

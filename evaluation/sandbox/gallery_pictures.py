@@ -1,4 +1,4 @@
-"""The gallery's pictures: small copies of the world's, in a folder beside the page."""
+"""The gallery's pictures, copied into a folder beside the page; products as thumbnails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUALITY = 82
 
 
 class GalleryPictures:
-    """Copies the world's pictures beside the page, small, each once."""
+    """Copies each of the world's pictures beside the page at most once."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self._world = world
@@ -21,7 +21,7 @@ class GalleryPictures:
         self._written: set[str] = set()
 
     def of_product(self, product: ProductTruth | None) -> str | None:
-        """Address of the product's thumbnail, relative to the page; None when it has no picture."""
+        """Return the thumbnail's address relative to the page; None without a product."""
         if product is None:
             return None
         return self._copy(self._world.pictures / product.picture_file, product.picture, True)

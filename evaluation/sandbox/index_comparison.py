@@ -1,4 +1,4 @@
-"""The index and the ledger, product by product, against the truth."""
+"""Compare the index and the ledger with the truth, product by product."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as it should be."""
+    """One deviation from the truth."""
 
     key: str
     what: str
@@ -27,7 +27,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class IndexComparison:
-    """What the vector store and the ledger hold, and where that is wrong."""
+    """Sizes of the vector store and the ledger, and their deviations from the truth."""
 
     indexed: int
     tombstones: int
@@ -35,32 +35,35 @@ class IndexComparison:
 
 
 async def compare_index(truth: Truth, index: VectorStore, ledger: Ledger) -> IndexComparison:
-    """Compare every product of the truth, and look for what should not be there.
+    """Compare every true product, and report products that should not exist.
 
-    Values that the vendor never told may be anything, but must be marked as a model's guess. Two
-    products have the same image hash exactly when their pictures are the same.
+    Attributes that the vendor did not state may have any value, but their source must be
+    ``model``. Two products must have the same image hash exactly when they share a picture.
     """
     indexed = {key: attributes async for key, attributes in index.scan()}
     entries = {entry.key: entry async for entry in ledger.scan()}
     live = truth.live()
     known = {key for key, entry in entries.items() if entry.exists}
+    waiting = {packet.key for packet in truth.packets if packet.fate == "pending"}
     differences = [
-        Difference(key, part, "not there or deleted", "there")
-        for part, held in (("index", indexed.keys()), ("ledger", known))
+        Difference(key, store, "missing or deleted", "present")
+        for store, held in (("index", indexed.keys()), ("ledger", known - waiting))
         for key in sorted(held - live.keys())
     ]
     for key, product in live.items():
         if key in indexed:
             differences += _index_differences(product, indexed[key])
         else:
-            differences.append(Difference(key, "index", "there", "not there"))
+            differences.append(Difference(key, "index", "present", "missing"))
         if key in known:
             differences += _ledger_differences(product, entries[key])
         else:
-            differences.append(Difference(key, "ledger", "there", "not there or deleted"))
+            differences.append(Difference(key, "ledger", "present", "missing or deleted"))
     present = {key: product for key, product in live.items() if key in indexed}
     differences += _picture_differences(present, indexed)
-    tombstones = sum(not entry.exists and entry.deleted_version >= 0 for entry in entries.values())
+    tombstones = sum(
+        not entry.exists and entry.deleted_version is not None for entry in entries.values()
+    )
     return IndexComparison(len(indexed), tombstones, tuple(differences))
 
 
@@ -75,7 +78,7 @@ def _index_differences(product: ProductTruth, found: IndexedAttributes) -> Itera
         "currency": product.currency,
         "price_bucket": price_bucket(price),
     }
-    expected |= _told(product)
+    expected |= _stated_attributes(product)
     for name, value in expected.items():
         if getattr(found, name) != value:
             yield Difference(product.key, f"index.{name}", str(value), str(getattr(found, name)))
@@ -94,36 +97,39 @@ def _ledger_differences(product: ProductTruth, entry: LedgerEntry) -> Iterator[D
         ("in_stock", product.in_stock, update.in_stock),
         ("indexed", True, entry.indexed),
     ]
-    if product.stock:  # sold out is told by a word as well as by a number
+    if product.stock:  # some vendors state "sold out" in words, without a number
         facts.append(("stock", product.stock, update.stock))
     for name, expected, found in facts:
         if expected != found:
             yield Difference(product.key, f"ledger.{name}", str(expected), str(found))
-    told = _told(product)
+    stated = _stated_attributes(product)
     for name in ("department", "category", "colour", "pattern", "gender"):
         attribute: Attribute | None = getattr(entry.attributes, name)
-        if name in told:
-            if attribute is None or attribute.value != told[name] or attribute.source == "model":
+        if name in stated:
+            if attribute is None or attribute.value != stated[name] or attribute.source == "model":
                 yield Difference(
-                    product.key, f"ledger.{name}", f"{told[name]}, a fact", str(attribute)
+                    product.key,
+                    f"ledger.{name}",
+                    f"{stated[name]}, stated by the vendor",
+                    str(attribute),
                 )
         elif attribute is not None and attribute.source != "model":
             yield Difference(product.key, f"ledger.{name}", "unknown or a guess", str(attribute))
 
 
-def _told(product: ProductTruth) -> dict[str, str]:
-    """What the vendor tells of the garment, in the standard vocabulary."""
+def _stated_attributes(product: ProductTruth) -> dict[str, str]:
+    """Return what the vendor states of the garment, in the standard vocabulary."""
     garment = product.garment
-    told: dict[str, str] = {}
-    if product.category_told:
-        told |= {"department": garment.department, "category": garment.type}
-    if product.colour_told:
-        told["colour"] = garment.colour
-    if product.pattern_told:
-        told["pattern"] = garment.pattern
+    stated: dict[str, str] = {}
+    if product.category_stated:
+        stated |= {"department": garment.department, "category": garment.type}
+    if product.colour_stated:
+        stated["colour"] = garment.colour
+    if product.pattern_stated:
+        stated["pattern"] = garment.pattern
     if product.gender is not None:
-        told["gender"] = product.gender
-    return told
+        stated["gender"] = product.gender
+    return stated
 
 
 def _picture_differences(

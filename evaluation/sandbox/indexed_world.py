@@ -1,9 +1,9 @@
-"""A sandbox world's final catalog put straight into an index and a ledger, without the flow."""
+"""Write a sandbox world's final catalog to an index and a ledger, without the flow."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from PIL import Image
 
@@ -19,11 +19,12 @@ from sandbox.life import ProductTruth
 from sandbox.life.world import World
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import LedgerEntry, ProductUpdate
+from schemas.errors import UnreadableEntry
 from schemas.money import Money
 
 
 class MemoryLedger:
-    """A :class:`operators.ports.Ledger` in a dict."""
+    """An in-memory :class:`operators.ports.Ledger`."""
 
     def __init__(self) -> None:
         self._entries: dict[str, LedgerEntry] = {}
@@ -31,30 +32,34 @@ class MemoryLedger:
     async def read(self, key: str) -> LedgerEntry | None:
         return self._entries.get(key)
 
-    async def read_many(self, keys: Sequence[str]) -> list[LedgerEntry | None]:
+    async def read_many(
+        self, keys: Sequence[str], on_unreadable: Callable[[UnreadableEntry], None]
+    ) -> list[LedgerEntry | None]:
+        del on_unreadable  # entries are kept as they are
         return [self._entries.get(key) for key in keys]
 
     async def write(self, entry: LedgerEntry) -> None:
         self._entries[entry.key] = entry
 
-    async def scan(self) -> AsyncIterator[LedgerEntry]:
-        for entry in list(self._entries.values()):
-            yield entry
+    async def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
+        for key, entry in list(self._entries.items()):
+            if key.startswith(prefix):
+                yield entry
 
     async def close(self) -> None:
         return None
 
 
-async def stock(
+async def index_world(
     world: World,
     encoder: ImageTextEncoder,
     index: VectorStore,
     ledger: MemoryLedger,
     thumbnails: Thumbnails | None = None,
 ) -> None:
-    """Every live product of ``world``, with what its vendor tells and no more.
+    """Index every live product of ``world``, with only the attributes its vendor states.
 
-    A catalog of a few thousand products; pictures shared by products are embedded once.
+    Meant for a few thousand products. Pictures shared by products are embedded once.
     """
     products = world.truth().live().values()
     vectors: dict[str, Vector] = {}
@@ -81,10 +86,10 @@ def _indexed(product: ProductTruth) -> IndexedAttributes:
     garment = product.garment
     return IndexedAttributes(
         department=garment.department,
-        category=garment.type if product.category_told else None,
+        category=garment.type if product.category_stated else None,
         gender=product.gender,
-        colour=garment.colour if product.colour_told else None,
-        pattern=garment.pattern if product.pattern_told else None,
+        colour=garment.colour if product.colour_stated else None,
+        pattern=garment.pattern if product.pattern_stated else None,
         brand=product.brand.casefold(),
         market=product.market,
         sizes=(product.size,) if product.size else (),
@@ -99,7 +104,7 @@ def _indexed(product: ProductTruth) -> IndexedAttributes:
 
 
 def _entry(product: ProductTruth) -> LedgerEntry:
-    def told(value: str | None) -> Attribute | None:
+    def stated(value: str | None) -> Attribute | None:
         return None if value is None else Attribute(value=value, source="vendor", confidence=1.0)
 
     indexed = _indexed(product)
@@ -115,11 +120,11 @@ def _entry(product: ProductTruth) -> LedgerEntry:
             price=Money(amount_minor=product.price_minor, currency=product.currency),
         ),
         attributes=StandardAttributes(
-            department=told(indexed.department),
-            category=told(indexed.category),
-            gender=told(indexed.gender),
-            colour=told(indexed.colour),
-            pattern=told(indexed.pattern),
+            department=stated(indexed.department),
+            category=stated(indexed.category),
+            gender=stated(indexed.gender),
+            colour=stated(indexed.colour),
+            pattern=stated(indexed.pattern),
             sizes=indexed.sizes,
         ),
         image_hash=product.picture,

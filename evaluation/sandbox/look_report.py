@@ -1,4 +1,4 @@
-"""What the look flow did, against the truth: events, latency, and the quality of the matches."""
+"""Evaluate the look flow against the truth: events, latency and match quality."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HITS = 10
 
 @dataclass(frozen=True, slots=True)
 class JudgedLayer:
-    """One layer of one look: what is true of it, and what was shown for it."""
+    """One layer of one look: the truth, and the products shown."""
 
     look_id: str
     department: str
     kind: str | None
-    """exact, near or absent; None: reported, but nobody wears it."""
+    """exact, near or absent; None when reported but not worn."""
     reported: bool
     ranked: tuple[str, ...]
     """Keys of the products shown, best first; empty when the layer abstained."""
@@ -36,7 +36,7 @@ class JudgedLayer:
 
 @dataclass(frozen=True, slots=True)
 class LookReport:
-    """Figures of the look flow. See :func:`quality` for what the qualities mean."""
+    """Figures of the look flow; :func:`quality` defines ``quality``."""
 
     requested: int
     """Different looks that were sent."""
@@ -46,8 +46,8 @@ class LookReport:
     """Looks without an event."""
     duplicated: int
     """Events beyond the first of their look."""
-    unasked: int
-    """Events of looks that nobody sent."""
+    unexpected: int
+    """Events of looks that were not sent."""
     dead: int
     """Records on the look flow's dead-letter topic."""
     refused: int
@@ -64,9 +64,9 @@ class LookReport:
 def look_report(
     truth: Truth, matches: Iterable[Record], dead_letters: Iterable[Record] = ()
 ) -> LookReport:
-    """Judge the records of looks.matched. A look without an event counts with all its layers.
+    """Evaluate the records of looks.matched. A look without an event counts with all its layers.
 
-    Latency is ``timings_ms["total"]``, or the sum of the stages where that is not told.
+    Latency is ``timings_ms["total"]``, or the sum of the stages where it is missing.
     """
     records = list(matches)
     first = first_events(records)
@@ -79,7 +79,7 @@ def look_report(
         events=len(records),
         missing=len(asked - first.keys()),
         duplicated=len(records) - len(first),
-        unasked=len(first.keys() - asked),
+        unexpected=len(first.keys() - asked),
         dead=sum(1 for _ in dead_letters),
         refused=sum(event.refused is not None for event in events),
         degraded=dict(Counter(cause for event in events for cause in event.degraded)),
@@ -111,7 +111,7 @@ def judge(truth: Truth, matches: dict[str, LookMatches]) -> list[JudgedLayer]:
         reported = {str(match.layer): match for match in event.layers} if event else {}
         for department in sorted(look.layers.keys() | reported.keys()):
             match = reported.get(department)
-            judged.append(_judged(look, department, match, truth.products))
+            judged.append(_judge_layer(look, department, match, truth.products))
     return judged
 
 
@@ -124,9 +124,9 @@ def quality(layers: Sequence[JudgedLayer]) -> dict[str, Estimate]:
     - ``exact_wrongly_abstained``: share of the exact layers for which nothing is shown.
     - ``near_attribute_agreement``: over the near layers for which something is shown, the share
       of the eight attributes of a garment in which the first product does not differ from what
-      is seen. By what near means, 7/8 is the best possible.
+      is seen. As a near product differs in one attribute, 7/8 is the maximum.
     - ``near_closest_first``: share of those layers whose first product differs in one attribute
-      only: nothing closer is sold.
+      only: nothing closer is in the catalog.
     - ``near_abstained``: share of the near layers for which nothing is shown.
     - ``absent_abstained``: share of the absent layers for which nothing is shown.
     - ``false_matches_shown``: of the layers for which something is shown, the share that is
@@ -165,7 +165,7 @@ def quality(layers: Sequence[JudgedLayer]) -> dict[str, Estimate]:
     }
 
 
-def _judged(
+def _judge_layer(
     look: LookTruth,
     department: str,
     match: LayerMatch | None,

@@ -1,4 +1,4 @@
-"""A vision-language model that counts what it is asked, and one whose answers are noted."""
+"""Wrappers of a vision-language model: one counts requests, one records answers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from schemas.attributes import Department
 from schemas.rerank import RerankMethod
 
 
-class CountedModel:
-    """Implements :class:`operators.ports.VisionLanguageModel` by another one."""
+class CountingModel:
+    """A :class:`operators.ports.VisionLanguageModel` that counts requests and delegates them."""
 
     def __init__(self, model: VisionLanguageModel) -> None:
         self._model = model
         self.calls = 0
-        """Requests a server would get: one per look described, and per candidate that is judged by
-        itself, or per layer whose candidates are ordered at once."""
+        """Requests a server would get: one per described look, and one per candidate judged alone
+        or per list of candidates ordered at once."""
 
     @property
     def fingerprint(self) -> str:
@@ -43,8 +43,8 @@ class CountedModel:
         return await self._model.rerank(method, query, region, candidates, budget)
 
 
-class Overheard:
-    """Implements :class:`operators.ports.VisionLanguageModel` by another one."""
+class RecordingModel:
+    """A :class:`operators.ports.VisionLanguageModel` that keeps its last reranking."""
 
     def __init__(self, model: VisionLanguageModel) -> None:
         self._model = model
@@ -54,8 +54,8 @@ class Overheard:
     def fingerprint(self) -> str:
         return self._model.fingerprint
 
-    def last_answers(self) -> list[float | None]:
-        """To the last call of rerank, if any since this was asked."""
+    def take_answers(self) -> list[float | None]:
+        """Return and forget the answers to the last rerank call; empty without a call since."""
         answers, self._answers = self._answers, []
         return answers
 

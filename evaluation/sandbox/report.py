@@ -1,4 +1,4 @@
-"""The report of a whole run: report.json, and what of it makes a run fail."""
+"""The report of a whole run: report.json, and the failures in it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TARGETS: Mapping[str, tuple[str, float]] = {
     "layer_precision": (">=", 0.95),
     "layer_recall": (">=", 0.95),
 }
-"""Wanted on a held-out seed with 3,000 products and 100 looks."""
+"""Targets on a held-out seed with 3,000 products and 100 looks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run of a sandbox world came to."""
+    """Results of a run on a sandbox world."""
 
     seed: int
     products: int
@@ -34,7 +34,7 @@ class Report:
     looks: LookReport
 
     def to_json(self) -> str:
-        """The report as JSON.
+        """Return the report as JSON.
 
         Keys: ``seed, products, seconds``; ``catalog``; ``looks`` (``looks.requested`` is the
         number of looks asked for); ``quality`` (each figure ``{value, low, high, n}``) and
@@ -54,28 +54,26 @@ class Report:
         return json.dumps(record, ensure_ascii=False, indent=2)
 
     def failures(self) -> list[str]:
-        """Why the run has failed, in words: broken promises, not missed quality targets."""
+        """Describe broken guarantees. Missed quality targets are not failures."""
         failures = []
         catalog, looks = self.catalog, self.looks
         if not catalog.index_equals_truth:
             first = catalog.differences[0]
             failures.append(
-                f"the index is not the truth: {catalog.differences_found} differences, first "
+                f"the index differs from the truth in {catalog.differences_found} places, first "
                 f"{first.key} {first.what}: expected {first.expected}, found {first.found}"
             )
         if catalog.embeddings_for_metadata:
             failures.append(f"{catalog.embeddings_for_metadata} embeddings for metadata changes")
         if not catalog.dead_as_expected:
             wanted = catalog.expected.get("dead", 0)
-            failures.append(
-                f"{catalog.dead} dead letters of other records than the {wanted} broken"
-            )
+            failures.append(f"the {catalog.dead} dead letters are not the {wanted} broken packets")
         if catalog.changes_duplicated:
             failures.append(f"{catalog.changes_duplicated} changes published twice")
         if looks.missing:
             failures.append(f"{looks.missing} looks without an event")
         if looks.duplicated:
-            failures.append(f"{looks.duplicated} events of looks that had one already")
-        if looks.unasked:
-            failures.append(f"{looks.unasked} events of looks that nobody sent")
+            failures.append(f"{looks.duplicated} duplicate events")
+        if looks.unexpected:
+            failures.append(f"{looks.unexpected} events of looks that were not sent")
         return failures

@@ -11,6 +11,7 @@ from rich.table import Table
 from evaluation.sandbox.look_report import LookReport
 from evaluation.sandbox.report import TARGETS, Report
 from evaluation.statistics import Estimate
+from schemas.catalog import Decision
 
 LABELS = {
     "exact_hit_at_1": "exact: hit@1",
@@ -28,7 +29,7 @@ LABELS = {
 
 
 def report_table(report: Report) -> Group:
-    """All figures of a run: the catalog, the looks, the quality with intervals and targets."""
+    """Render a run: catalog, looks, and quality with intervals and targets."""
     return Group(
         _catalog(report), _looks(report.looks), _quality(report.looks), _departments(report.looks)
     )
@@ -40,11 +41,11 @@ class Variant:
 
     report: LookReport
     calls: float
-    """Of the vision-language model, per look."""
+    """Requests to the vision-language model per look."""
 
 
 def ablation_table(variants: Mapping[str, Variant]) -> Table:
-    """Ways of matching, a row each."""
+    """Render one row per variant."""
     columns = {
         "exact_hit_at_1": "hit@1",
         "exact_hit_at_10": "hit@10",
@@ -73,6 +74,9 @@ def _catalog(report: Report) -> Table:
     stale = "not counted" if catalog.stale is None else f"{catalog.stale:,}"
     table.add_row("stale or repeated", stale, f"{catalog.expected.get('stale', 0):,}")
     table.add_row("indexed", f"{catalog.indexed:,}", "")
+    # Everything in the sandbox is fashion.
+    kept_out = catalog.decisions.get(Decision.NOT_FASHION, 0)
+    table.add_row("kept out as not fashion", f"{kept_out:,}", "0")
     verdict = "[green]yes[/]" if catalog.index_equals_truth else "[bold red]no[/]"
     table.add_row("index equals truth", verdict, "yes")
     table.add_row("embeddings", f"{catalog.embeddings:,}", f"{least:,} to {most:,}")

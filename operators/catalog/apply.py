@@ -1,40 +1,26 @@
-"""The catalog flow for one packet: map, read the ledger, decide, and bring the index in line.
+"""Apply one packet of the catalog flow: map it, read the ledger, decide, update the index.
 
-Order of writes: vector store, its mirror, thumbnail, then the ledger, which says what was done. A
-crash in between is repaired by the packet's replay: the ledger still tells the state before, so the
-same is done again. Packets of one product must not overlap; different products may.
+Writes go to the vector store, its mirror, the thumbnails, the refresh schedule and last the ledger,
+so the ledger never claims more than was done. After a crash the packet is replayed: the ledger
+still holds the previous state, and the same writes are made again. Packets of one product must be
+applied one at a time; different products may be applied concurrently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from PIL.Image import Image
-
-from operators.catalog.decide import (
-    Action,
-    change_of,
-    decide,
-    must_be_judged_anew,
-    picture_may_have_changed,
-)
-from operators.catalog.map_packet import map_packet
-from operators.catalog.mapping import Mapping as VendorMapping
-from operators.catalog.standardise import Standardiser, is_complete
-from operators.ports import (
-    ImageTextEncoder,
-    IndexedAttributes,
-    Ledger,
-    Mirror,
-    Picture,
-    PictureSource,
-    Thumbnails,
-    VectorStore,
-)
-from operators.vocabulary.views import attributes_hash, indexed_attributes
-from schemas.attributes import StandardAttributes
+from operators.catalog.decide import Action, change_of, decide
+from operators.catalog.map_packet import MappedUpdate, map_packet
+from operators.catalog.notes import Note
+from operators.catalog.parts import CatalogParts
+from operators.catalog.reconcile import Reconciled, reconcile
+from operators.catalog.refresh import next_refresh
+from operators.catalog.sale import expiry
+from operators.catalog.versions import check_version
 from schemas.catalog import (
     Decision,
     LedgerEntry,
@@ -43,57 +29,26 @@ from schemas.catalog import (
     ProductChange,
     ProductUpdate,
 )
-from schemas.errors import ImageRefused, InvalidUpdate
-from schemas.looks import ImageReference
+from schemas.errors import InvalidUpdate
 
-
-class NoMirror:
-    """A :class:`operators.ports.Mirror` that is none."""
-
-    fingerprint: str | None = None
-
-    async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
-        return None
-
-    async def patch(self, key: str, attributes: IndexedAttributes) -> None:
-        return None
-
-    async def delete(self, key: str) -> None:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogParts:
-    """What applying packets takes."""
-
-    mappings: Mapping[str, VendorMapping]
-    standardiser: Standardiser
-    pictures: PictureSource
-    encoder: ImageTextEncoder
-    index: VectorStore
-    ledger: Ledger
-    thumbnails: Thumbnails
-    mirror: Mirror = field(default_factory=NoMirror)
-    succeeds: frozenset[str] = frozenset()
-    """Fingerprints of the encoders before: the index was filled with all that they had embedded."""
-
-    @property
-    def models(self) -> frozenset[str]:
-        """Fingerprints under which the ledger knows a product as embedded in the index."""
-        mirrored = self.mirror.fingerprint
-        kept = frozenset() if mirrored is None else frozenset((mirrored,))
-        return self.succeeds | kept | {self.encoder.fingerprint}
+_LONG_PAYLOAD = 20_000
+"""Characters of a payload that is mapped in a thread: it may take tens of milliseconds, in which
+the event loop has other vendors' packets to serve. Most have hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a packet came to."""
+    """The outcome of one packet."""
 
     decision: Decision
     change: ProductChange | None
-    """To be emitted; None when nothing was changed."""
+    """The event to publish; None when nothing changed."""
     embeddings: int
-    """Pictures embedded for it: 0 or 1."""
+    """Number of pictures embedded: 0 or 1."""
+    picture_pending: str | None = None
+    """Why the product's newest picture could not be fetched, as a reason code."""
+    notes: tuple[Note, ...] = ()
+    """How values of the packet were cut, emptied or read leniently."""
 
 
 def utc_now() -> datetime:
@@ -106,17 +61,36 @@ async def apply_packet(
 ) -> Applied:
     """Apply ``packet``, read at ``position`` (topic/partition/offset), to index and ledger.
 
-    Raises InvalidUpdate or ImageRefused (dead letter; nothing was written), or Unavailable (a part
-    can't be reached; try again, everything is written again from the start).
+    Raises InvalidUpdate when the packet can never succeed (nothing was written), and Unavailable
+    when one of our stores or models cannot be reached; it is then safe to call again. A picture
+    that cannot be fetched stops nothing: the facts are applied, the picture is retried later.
     """
-    update = _mapped(packet, parts)
+    moment = now()
+    check_version(packet.version, moment)
+    mapped = await _map_payload(packet, parts)
+    if mapped is None:
+        return await _apply(packet, None, position, parts, moment)
+    applied = await _apply(packet, mapped.update, position, parts, moment)
+    return replace(applied, notes=(*mapped.notes, *expiry(mapped.update, moment)))
+
+
+async def _apply(
+    packet: Packet,
+    update: ProductUpdate | None,
+    position: str,
+    parts: CatalogParts,
+    moment: datetime,
+) -> Applied:
+    """Decide what the packet does, and do it."""
     before = await parts.ledger.read(packet.key)
     plan = decide(before, packet, update, position, parts.models)
 
-    if plan.action is Action.REPEAT:
+    if plan.action is Action.REEMIT:
         change = change_of(plan.entry)
         return Applied(change.decision, change, 0)
     if plan.action is Action.DROP:
+        if packet.kind is PacketKind.REFRESH:
+            await parts.schedule.set(packet.key, next_refresh(plan.entry, moment))
         return Applied(Decision.STALE, None, 0)
     if plan.action is Action.RECORD:
         await parts.ledger.write(plan.entry)
@@ -127,136 +101,75 @@ async def apply_packet(
         await parts.mirror.delete(packet.key)
         await parts.thumbnails.delete(packet.key)
         known = before is not None
-        return await _written(
-            plan.entry, Decision.DELETED if known else Decision.UNCHANGED, 0, position, parts, now
-        )
-
-    settled, decision, embeddings = await _settle(before, plan.entry, packet, update, parts)
-    return await _written(settled, decision, embeddings, position, parts, now)
+        done = Reconciled(plan.entry, Decision.DELETED if known else Decision.UNCHANGED)
+    else:
+        done = await reconcile(before, plan.entry, packet, update, parts, moment)
+    return await _commit(done, before, packet, position, parts, moment)
 
 
-async def _settle(
-    before: LedgerEntry | None,
-    entry: LedgerEntry,
-    packet: Packet,
-    update: ProductUpdate | None,
-    parts: CatalogParts,
-) -> tuple[LedgerEntry, Decision, int]:
-    """Brings vector store and thumbnail in line with ``entry``: embeds only what must be."""
-    alive = before if before is not None and before.exists else None
-    embedded = alive if alive is not None and _is_embedded(alive, parts.models) else None
-    picture = None
-    if embedded is None or picture_may_have_changed(embedded, entry, packet, update):
-        entry, picture = await _look(entry, parts.pictures)
-
-    if embedded is not None and (picture is None or picture.pixel_hash == embedded.image_hash):
-        settled = await _update_metadata(embedded, entry, parts)
-        if settled is not None:
-            changed = _told(embedded) != _told(settled)
-            return settled, Decision.UPDATED if changed else Decision.UNCHANGED, 0
-    if picture is None:
-        # The vector store has lost the product (a crash, a rebuilt index): embed it again.
-        entry, picture = await _look(entry, parts.pictures)
-    settled = await _embed(entry, picture, parts)
-    return settled, Decision.CREATED if alive is None else Decision.REEMBEDDED, 1
-
-
-def _is_embedded(entry: LedgerEntry, models: frozenset[str]) -> bool:
-    return entry.indexed and entry.model in models
-
-
-def _mapped(packet: Packet, parts: CatalogParts) -> ProductUpdate | None:
+async def _map_payload(packet: Packet, parts: CatalogParts) -> MappedUpdate | None:
+    """The update in ``packet``; None for a kind without a payload. Raises InvalidUpdate."""
+    if packet.kind.is_ours:
+        return None
     mapping = parts.mappings.get(packet.vendor)
     if mapping is None:
         raise InvalidUpdate(
-            f"there is no mapping for the vendor {packet.vendor!r}", reason="unknown-vendor"
+            f"vendor: no mapping for {packet.vendor!r}; there are mappings for "
+            f"{', '.join(sorted(parts.mappings))}",
+            reason="unknown-vendor",
         )
-    return None if packet.kind is PacketKind.DELETE else map_packet(packet, mapping)
-
-
-async def _look(entry: LedgerEntry, pictures: PictureSource) -> tuple[LedgerEntry, Picture]:
-    """The best picture that can be had, and the entry with its URL.
-
-    Raises the main picture's ImageRefused when none can.
-    """
-    refused: ImageRefused | None = None
-    for url in entry.update.image_urls:
-        try:
-            picture = await pictures.fetch(ImageReference(url=url))
-        except ImageRefused as error:
-            refused = refused or error
-        else:
-            return entry.model_copy(update={"image_url": url}), picture
-    raise refused or ImageRefused(f"{entry.key} has no picture", reason="no-picture")
-
-
-async def _update_metadata(
-    before: LedgerEntry, entry: LedgerEntry, parts: CatalogParts
-) -> LedgerEntry | None:
-    """Everything but the vector: no embedding. None when the vector store has lost the product."""
-    if must_be_judged_anew(before, entry):
-        attributes = await _judged_anew(entry, parts)
-        if attributes is None:
-            return None
-        entry = entry.model_copy(update={"attributes": attributes})
-    indexed = indexed_attributes(entry)
-    digest = attributes_hash(indexed)
-    if digest != before.attributes_hash:
-        if not await parts.index.patch(entry.key, indexed):
-            return None
-        await parts.mirror.patch(entry.key, indexed)
-    return entry.model_copy(update={"attributes_hash": digest})
-
-
-async def _judged_anew(entry: LedgerEntry, parts: CatalogParts) -> StandardAttributes | None:
-    """By the new texts; what they leave open is judged by the vector that the index has."""
-    attributes = parts.standardiser.by_rules(entry.update)
-    if is_complete(attributes):
-        return attributes
-    stored = await parts.index.get(entry.key)
-    if stored is None:
+    if packet.kind is PacketKind.DELETE:
         return None
-    return await parts.standardiser.standardise(entry.update, stored.vector)
+    if _characters(packet.payload, _LONG_PAYLOAD) > _LONG_PAYLOAD:
+        return await asyncio.to_thread(map_packet, packet, mapping)
+    return map_packet(packet, mapping)
 
 
-async def _embed(entry: LedgerEntry, picture: Picture, parts: CatalogParts) -> LedgerEntry:
-    """Vector, attributes and thumbnail of a new picture."""
-    vector = await parts.encoder.encode_image(picture.image)
-    entry = entry.model_copy(
-        update={
-            "attributes": await parts.standardiser.standardise(entry.update, vector),
-            "image_hash": picture.pixel_hash,
-            "model": parts.encoder.fingerprint,
-            "indexed": True,
-        }
-    )
-    indexed = indexed_attributes(entry)
-    await parts.index.upsert(entry.key, vector, indexed)
-    await parts.mirror.upsert(entry.key, picture.image, indexed)
-    await parts.thumbnails.put(entry.key, picture.image)
-    return entry.model_copy(update={"attributes_hash": attributes_hash(indexed)})
+def _characters(value: object, most: int) -> int:
+    """The characters of the texts in ``value``, at any depth, counted until there are ``most``."""
+    if isinstance(value, str):
+        return len(value)
+    elements: Iterable[object] = ()
+    if isinstance(value, dict):
+        elements = value.values()
+    elif isinstance(value, list):
+        elements = value
+    count = 0
+    for element in elements:
+        count += 1 + _characters(element, most - count)
+        if count > most:
+            break
+    return count
 
 
-async def _written(
-    entry: LedgerEntry,
-    decision: Decision,
-    embeddings: int,
+async def _commit(
+    done: Reconciled,
+    before: LedgerEntry | None,
+    packet: Packet,
     position: str,
     parts: CatalogParts,
-    now: Callable[[], datetime],
+    now: datetime,
 ) -> Applied:
-    """The ledger, last of all, and the change that it makes known."""
-    if decision is Decision.UNCHANGED:
-        # The last change stays the one before: if a crash loses its event, its replay emits it.
-        await parts.ledger.write(entry)
-        return Applied(decision, None, embeddings)
-    entry = entry.model_copy(
-        update={"last_position": position, "last_decision": decision, "changed_at": now()}
-    )
+    """Schedule the next refresh, write the ledger, and build the change event."""
+    entry = done.entry
+    if done.decision is not Decision.UNCHANGED:
+        # After an unchanged packet the previous change stays the last one: if a crash loses its
+        # event, replaying its packet publishes it again.
+        entry = entry.model_copy(
+            update={"last_position": position, "last_decision": done.decision, "changed_at": now}
+        )
+    due = next_refresh(entry, now)
+    if due is not None:
+        await parts.schedule.set(entry.key, due)
     await parts.ledger.write(entry)
-    return Applied(decision, change_of(entry), embeddings)
+    if due is None and (packet.kind is PacketKind.REFRESH or _may_be_scheduled(before)):
+        await parts.schedule.set(entry.key, None)
+    change = None if done.decision is Decision.UNCHANGED else change_of(entry)
+    pending = entry.picture_pending.reason if entry.picture_pending else None
+    return Applied(done.decision, change, done.embeddings, pending)
 
 
-def _told(entry: LedgerEntry) -> tuple[object, ...]:
-    """What a change event tells of a product, but for the version."""
-    return entry.update.model_dump(), entry.attributes, entry.image_hash
+def _may_be_scheduled(before: LedgerEntry | None) -> bool:
+    return before is not None and (
+        before.picture_pending is not None or before.update.sale_price is not None
+    )

@@ -1,20 +1,22 @@
-"""Fill an index of another encoder with the products that the ledger knows, while flows go on.
+"""Fill the index of a new encoder from the ledger while the catalog flow keeps running.
 
-Two write to the new index: this, and the catalog flow, which mirrors into it what it does
-(:class:`operators.ports.Mirror`) before it writes the ledger. There is no compare-and-set, so a
-write of ours may land on a newer one. It is found again: a pass compares every product with the
-ledger and repairs what differs, and passes are made until one has found nothing to repair. After a
-product was found right, only the flow writes to it; so once a whole pass wrote nothing, the new
-index equals the ledger, and goes on doing so.
+Two writers share the new index: this backfill, and the catalog flow, which mirrors its writes into
+it before it writes the ledger (:class:`operators.ports.Mirror`). The vector store has no
+compare-and-set, so a backfill write may overwrite a newer one. Repeated passes repair that: each
+compares every product with the ledger and fixes what differs. A product that a pass finds correct
+is from then on written by the flow alone, so after a pass without writes the new index equals the
+ledger and stays equal.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from operators.concurrency import gather_or_cancel
 from operators.ports import (
     Filters,
     ImageTextEncoder,
@@ -30,11 +32,11 @@ from schemas.errors import ImageRefused, PictureUnavailable, Unavailable
 from schemas.looks import ImageReference
 
 PAGE = 500
-"""Ledger entries held at once."""
+"""Ledger entries held in memory at once."""
 
 SETTLING_SECONDS = 0.5
-"""A product that differs is looked at again after this: the flow may be between index and ledger.
-Only saves work; it is the next pass that makes sure."""
+"""A product that differs is compared again after this time: the flow may be between its index and
+its ledger write. This only saves work; the next pass is what guarantees the result."""
 
 OUTAGE_PAUSE_SECONDS = 1.0
 LONGEST_OUTAGE_SECONDS = 600.0
@@ -42,28 +44,36 @@ LONGEST_OUTAGE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class BackfillParts:
-    """What a backfill takes. ``index`` and ``encoder`` are the new ones."""
+    """The components of a backfill. ``index`` and ``encoder`` are the new ones."""
 
     ledger: Ledger
     pictures: PictureSource
     thumbnails: Thumbnails
     encoder: ImageTextEncoder
     index: VectorStore
+    thumbnails_first: bool = False
+    """True: the vendors' servers are asked only for pictures without a thumbnail."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits for some seconds."""
+    embedded: dict[str, str | None] = field(default_factory=dict)
+    """Key -> hash of the picture whose vector this backfill wrote last. Such a write may come late,
+    over a newer vector of the flow's; if the flow then patches the attributes, they are the
+    ledger's, and only this field shows that the vector is not."""
 
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass over the ledger came to, in products."""
+    """The result of one pass over the ledger, in products."""
 
     products: int = 0
-    """Alive and embedded, by the ledger."""
+    """Existing and indexed, according to the ledger."""
     embedded: int = 0
-    of_them_by_thumbnail: int = 0
-    """Their picture is away, or is another one than the ledger's."""
+    embedded_by_thumbnail: int = 0
+    """Their picture is gone or no longer the one in the ledger, or thumbnails come first."""
     patched: int = 0
     deleted: int = 0
     without_picture: list[str] = field(default_factory=list)
-    """Keys: neither picture nor thumbnail can be had, so the new index lacks them."""
+    """Keys of products with neither picture nor thumbnail; the new index lacks them."""
 
     @property
     def writes(self) -> int:
@@ -71,18 +81,20 @@ class Pass:
 
 
 async def backfill(parts: BackfillParts, window: int) -> Pass:
-    """One pass, ``window`` products at once. Raises Unavailable when a part stays away for ten
-    minutes; a pass may be made again at any time."""
-    made = Pass()
+    """Make one pass, ``window`` products at a time. It is always safe to make another.
+
+    Raises Unavailable when a store or model stays unreachable for ten minutes.
+    """
+    result = Pass()
     gate = asyncio.Semaphore(window)
 
-    async def settle(key: str) -> None:
+    async def repair(key: str) -> None:
         async with gate:
-            await _through_outages(key, parts, made)
+            await _retry_during_outages(key, parts, result)
 
     async for keys in _pages(parts.ledger):
-        await asyncio.gather(*(settle(key) for key in keys))
-    return made
+        await gather_or_cancel(repair(key) for key in keys)
+    return result
 
 
 async def _pages(ledger: Ledger) -> AsyncIterator[set[str]]:
@@ -95,78 +107,100 @@ async def _pages(ledger: Ledger) -> AsyncIterator[set[str]]:
     yield page
 
 
-async def _through_outages(key: str, parts: BackfillParts, made: Pass) -> None:
+async def _retry_during_outages(key: str, parts: BackfillParts, result: Pass) -> None:
     waited = 0.0
     while True:
         try:
-            return await _settle(key, parts, made)
+            return await _repair(key, parts, result)
         except Unavailable:
             if waited >= LONGEST_OUTAGE_SECONDS:
                 raise
-            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+            await parts.sleep(OUTAGE_PAUSE_SECONDS)
             waited += OUTAGE_PAUSE_SECONDS
 
 
-async def _settle(key: str, parts: BackfillParts, made: Pass) -> None:
-    """Bring one product of the new index in line with the ledger."""
-    wrong = await _difference(key, parts)
-    if wrong == "older":
-        await asyncio.sleep(SETTLING_SECONDS)
-        wrong = await _difference(key, parts)
+async def _repair(key: str, parts: BackfillParts, result: Pass) -> None:
+    """Make one product of the new index match the ledger."""
+    difference = await _difference(key, parts)
+    if difference == "outdated":
+        await parts.sleep(SETTLING_SECONDS)
+        difference = await _difference(key, parts)
     entry = await parts.ledger.read(key)
     if entry is None or not _is_indexed(entry):
-        if wrong is not None:
+        if difference is not None:
             await parts.index.delete(key)
-            made.deleted += 1
+            result.deleted += 1
         return
-    made.products += 1
-    if wrong is None:
-        return
-    indexed = indexed_attributes(entry)
-    stored = await parts.index.get(key)
+    if difference is not None:
+        await _write(entry, parts, result)
+    # Last, because an outage repeats everything above.
+    result.products += 1
+
+
+async def _write(entry: LedgerEntry, parts: BackfillParts, result: Pass) -> None:
+    """Patch the product when its picture is the same, else embed it."""
+    indexed = indexed_attributes(entry, datetime.now(UTC))
+    stored = await parts.index.get(entry.key)
+    if _may_hold_old_vector(entry, parts):
+        stored = None
     if stored is not None and stored.attributes.image_hash == indexed.image_hash:
-        await parts.index.patch(key, indexed)
-        made.patched += 1
+        await parts.index.patch(entry.key, indexed)
+        result.patched += 1
         return
-    picture = await _picture(entry, parts)
+    picture = await _fetch_picture(entry, parts)
     if picture is None:
-        made.without_picture.append(key)
+        result.without_picture.append(entry.key)
         return
-    made.of_them_by_thumbnail += picture.pixel_hash != entry.image_hash
     vector = await parts.encoder.encode_image(picture.image)
-    if await parts.ledger.read(key) != entry:
-        # It changed while it was embedded: what we hold is old, and the flow has written the new.
-        # Counted, so that another pass looks at it.
-        made.embedded += 1
-        return
-    await parts.index.upsert(key, vector, indexed)
-    made.embedded += 1
+    # If the product changed during the embedding, the flow has written the new state. It still
+    # counts as a write, so that another pass compares it.
+    if await parts.ledger.read(entry.key) == entry:
+        parts.embedded[entry.key] = entry.image_hash
+        await parts.index.upsert(entry.key, vector, indexed)
+        result.embedded_by_thumbnail += picture.pixel_hash != entry.image_hash
+    result.embedded += 1
 
 
 async def _difference(key: str, parts: BackfillParts) -> str | None:
-    """None: the new index is right about ``key``; else whether it lacks it or has it otherwise."""
+    """How the new index differs from the ledger about ``key``: "missing", "outdated" or None."""
     entry, stored = await parts.ledger.read(key), await parts.index.get(key)
     if entry is None or not _is_indexed(entry):
-        return None if stored is None else "older"
-    if stored is None:
+        return None if stored is None else "outdated"
+    if stored is None or _may_hold_old_vector(entry, parts):
         return "missing"
-    return None if stored.attributes == indexed_attributes(entry) else "older"
+    same = stored.attributes == indexed_attributes(entry, datetime.now(UTC))
+    return None if same else "outdated"
+
+
+def _may_hold_old_vector(entry: LedgerEntry, parts: BackfillParts) -> bool:
+    return parts.embedded.get(entry.key, entry.image_hash) != entry.image_hash
 
 
 def _is_indexed(entry: LedgerEntry) -> bool:
     return entry.exists and entry.indexed
 
 
-async def _picture(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
-    """The picture that the ledger tells of, or else its thumbnail."""
-    if entry.image_url is not None:
-        try:
-            picture = await parts.pictures.fetch(ImageReference(url=entry.image_url))
-        except (ImageRefused, PictureUnavailable):
-            pass
-        else:
-            if picture.pixel_hash == entry.image_hash:
-                return picture
+async def _fetch_picture(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
+    """The ledger's picture or its thumbnail; None when there is neither."""
+    sources = [_fetch_original, _read_thumbnail]
+    for source in reversed(sources) if parts.thumbnails_first else sources:
+        picture = await source(entry, parts)
+        if picture is not None:
+            return picture
+    return None
+
+
+async def _fetch_original(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
+    if entry.image_url is None:
+        return None
+    try:
+        picture = await parts.pictures.fetch(ImageReference(url=entry.image_url))
+    except (ImageRefused, PictureUnavailable):
+        return None
+    return picture if picture.pixel_hash == entry.image_hash else None
+
+
+async def _read_thumbnail(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
     thumbnail = await parts.thumbnails.get(entry.key)
     if thumbnail is None:
         return None
@@ -179,31 +213,35 @@ async def _picture(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two indexes of the same products."""
+    """How well two indexes of the same products agree."""
 
     products: tuple[int, int]
+    """In the old and in the new index."""
     sampled: int
     agreement: float
-    """Share of the ten nearest that both find, over the sampled products that both have. Two
-    models differ by nature; an index that was filled wrongly has next to none."""
+    """Mean share of common keys among the ten nearest neighbours of the sampled products. Two
+    models never agree fully; an incorrectly filled index agrees hardly at all."""
 
 
 NEAREST = 10
 
 
 async def compare(old: VectorStore, new: VectorStore, sample: int) -> Comparison:
-    """Neighbours of the first ``sample`` products of a scan of ``new`` (which has no order)."""
+    """Compare the neighbours of ``sample`` products that both indexes hold.
+
+    They are the first of a scan of ``new``, which has no order.
+    """
     shares: list[float] = []
     everything = Filters(in_stock=False)
     async for key, _ in new.scan():
         if len(shares) == sample:
             break
-        ours, theirs = await new.get(key), await old.get(key)
-        if ours is None or theirs is None:
+        in_new, in_old = await new.get(key), await old.get(key)
+        if in_new is None or in_old is None:
             continue
         found = [
-            {c.key for c in await index.search(at.vector, everything, NEAREST)}
-            for index, at in ((new, ours), (old, theirs))
+            {c.key for c in await index.search(product.vector, everything, NEAREST)}
+            for index, product in ((new, in_new), (old, in_old))
         ]
         shares.append(len(found[0] & found[1]) / max(len(found[0]), 1))
     return Comparison(

@@ -1,9 +1,9 @@
-"""What a packet does to a product: pure decisions on the ledger entry.
+"""Decide what a packet does to a product: pure functions on the ledger entry.
 
-Last writer wins, field by field. An upsert sets every field, a patch some, a delete ends the
-product; each field belongs to the newest packet that set it, whatever order they come in. With
-equal versions a delete beats an upsert and an upsert beats a patch. Entries are canonical: the same
-packets in any order end in the same entry (docs/decisions/020).
+The last writer wins, field by field. An upsert sets every field, a patch some of them, a delete
+removes the product; each field belongs to the newest packet that set it, in whatever order packets
+arrive. At equal versions a delete beats an upsert and an upsert beats a patch. The same packets in
+any order produce the same entry (docs/decisions/020).
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from operators.vocabulary.views import (
-    NEVER,
-    newest_version,
-    product_of,
-)
+from operators.catalog.rules import READ_BY_RULES
+from operators.vocabulary.views import newest, product_of, published_version
 from schemas.catalog import (
+    UNKNOWN_VERSION,
     Decision,
     LedgerEntry,
     Packet,
@@ -26,39 +24,25 @@ from schemas.catalog import (
 )
 from schemas.ids import change_event_id
 
-JUDGED_FIELDS = frozenset(
-    {
-        "title",
-        "brand",
-        "category_text",
-        "gender_text",
-        "colour_text",
-        "pattern_text",
-        "size_texts",
-        "size_system",
-    }
-)
-"""What standardisation reads."""
-
 
 class Action(Enum):
-    """What is to be done with a packet."""
+    """What to do with a packet."""
 
-    REPEAT = auto()
-    """It made the last change: emit that change again, a crash may have lost the event."""
+    REEMIT = auto()
+    """The packet made the last change: publish it again, a crash may have lost the event."""
     DROP = auto()
-    """Nothing in it is newer than what is known."""
+    """Everything in the packet is older than what the ledger holds."""
     RECORD = auto()
-    """The product doesn't exist: remember the patch or the tombstone, for what comes later."""
+    """The product does not exist: store the patch or the tombstone for later packets."""
     DELETE = auto()
-    """Take it out of the vector store, leave a tombstone."""
-    SETTLE = auto()
-    """The product exists, with the fields of the entry: bring the vector store in line."""
+    """Remove the product from the vector store and leave a tombstone."""
+    RECONCILE = auto()
+    """The product exists with the fields of the entry: make the vector store match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An action, and the ledger entry with the packet's fields and versions in it."""
+    """An action, and the ledger entry after the packet."""
 
     action: Action
     entry: LedgerEntry
@@ -71,70 +55,103 @@ def decide(
     position: str,
     models: frozenset[str],
 ) -> Plan:
-    """What to do with ``packet``, whose payload maps to ``update`` (None for a delete).
+    """What to do with ``packet``, read at ``position`` (topic/partition/offset).
 
-    ``entry``: what the ledger has of the product. ``position``: topic/partition/offset of the
+    ``entry``: the product's ledger entry, None when it has none. ``update``: the mapped payload,
+    None for a delete. ``models``: fingerprints of the encoders whose products the index holds; a
+    product embedded by any other encoder, or missing from the vector store, is reconciled by any
     packet.
-    ``models``: fingerprints of the encoders whose products the index holds; a product that another
-    one embedded, or that the vector store has lost, is settled anew by any packet that comes by.
     """
     before = entry or LedgerEntry(key=packet.key)
-    if before.last_position == position and not _is_lost(before, models):
-        return Plan(Action.REPEAT, before)
+    if before.last_position == position and not _missing_from_index(before, models):
+        return Plan(Action.REEMIT, before)
+    if packet.kind is PacketKind.REFRESH:
+        return Plan(Action.RECONCILE if before.exists else Action.DROP, before)
+    if packet.kind is PacketKind.FORGET_VERSION:
+        return Plan(Action.RECORD, _without_versions(before))
     if packet.kind is PacketKind.DELETE:
-        if packet.version <= before.deleted_version or packet.version < before.version:
-            return _dropped(before, models)
+        repeated = not _is_newer(packet.version, before.deleted_version)
+        if repeated or (before.version is not None and packet.version < before.version):
+            return _drop(before, models)
         action = Action.DELETE if before.exists or entry is None else Action.RECORD
-        return Plan(action, _buried(before, packet.version))
+        return Plan(action, _tombstone(before, packet.version))
     if update is None:
-        raise ValueError("only a delete comes without an update")
+        raise ValueError(f"a packet of kind {packet.kind} needs an update")
     if packet.kind is PacketKind.UPSERT:
-        if packet.version <= max(before.version, before.deleted_version):
-            return _dropped(before, models)
-        return Plan(Action.SETTLE, _replaced(before, packet.version, update))
+        if not _is_newer(packet.version, newest(before.version, before.deleted_version)):
+            return _drop(before, models)
+        return Plan(Action.RECONCILE, _with_upsert(before, packet.version, update))
     newer = _newer_fields(before, packet.version, update)
     if not newer:
-        return _dropped(before, models)
-    patched = _patched(before, packet.version, update, newer)
-    return Plan(Action.SETTLE if before.exists else Action.RECORD, patched)
+        return _drop(before, models)
+    patched = _with_patch(before, packet.version, update, newer)
+    return Plan(Action.RECONCILE if before.exists else Action.RECORD, patched)
 
 
-def _dropped(before: LedgerEntry, models: frozenset[str]) -> Plan:
-    return Plan(Action.SETTLE if _is_lost(before, models) else Action.DROP, before)
+def _is_newer(version: int, known: int | None) -> bool:
+    """Every version is newer than none."""
+    return known is None or version > known
 
 
-def _is_lost(before: LedgerEntry, models: frozenset[str]) -> bool:
-    return before.exists and not (before.indexed and before.model in models)
+def _drop(before: LedgerEntry, models: frozenset[str]) -> Plan:
+    """Ignore the packet's content, but use it to restore a product missing from the index."""
+    missing = _missing_from_index(before, models)
+    return Plan(Action.RECONCILE if missing else Action.DROP, before)
 
 
-def _replaced(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:
-    """After an upsert: all its fields, but those that newer patches set."""
-    kept = {field: patch for field, patch in before.patched.items() if patch > version}
-    fields = update.model_dump() | before.update.model_dump(include=set(kept))
+def _missing_from_index(before: LedgerEntry, models: frozenset[str]) -> bool:
+    # A product whose picture is pending is tried again on a schedule, not by every packet.
+    waiting = before.picture_pending is not None and not before.indexed
+    kept_out = before.attributes.not_fashion is not None
+    return (
+        before.exists
+        and not waiting
+        and not kept_out
+        and not (before.indexed and before.model in models)
+    )
+
+
+def _without_versions(before: LedgerEntry) -> LedgerEntry:
+    """The same product or tombstone, older than every packet."""
+    return before.model_copy(
+        update={
+            "version": None,
+            "deleted_version": None,
+            "version_unknown": before.exists,
+            "patched": {},
+        }
+    )
+
+
+def _with_upsert(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:
+    """The entry after an upsert: all its fields except those set by newer patches."""
+    newer = {field: patch for field, patch in before.patched.items() if patch > version}
+    fields = update.model_dump() | before.update.model_dump(include=set(newer))
     return before.model_copy(
         update={
             "version": version,
-            # An upsert newer than the tombstone makes it meaningless.
-            "deleted_version": NEVER,
-            "patched": kept,
+            # An upsert newer than the tombstone makes it obsolete.
+            "deleted_version": None,
+            "version_unknown": False,
+            "patched": newer,
             "update": ProductUpdate.model_validate(fields),
         }
     )
 
 
 def _newer_fields(before: LedgerEntry, version: int, update: ProductUpdate) -> set[str]:
-    """The fields of a patch that nothing newer, or equally new, has set."""
-    if version <= max(before.version, before.deleted_version):
+    """The fields of a patch that no packet of the same or a newer version has set."""
+    if not _is_newer(version, newest(before.version, before.deleted_version)):
         return set()
     return {
-        field for field in update.model_fields_set if version > before.patched.get(field, NEVER)
+        field for field in update.model_fields_set if _is_newer(version, before.patched.get(field))
     }
 
 
-def _patched(
+def _with_patch(
     before: LedgerEntry, version: int, update: ProductUpdate, fields: set[str]
 ) -> LedgerEntry:
-    """After a patch: its ``fields``, each with its version."""
+    """The entry after a patch of ``fields``, each with the patch's version."""
     values = before.update.model_dump() | update.model_dump(include=fields)
     return before.model_copy(
         update={
@@ -144,14 +161,14 @@ def _patched(
     )
 
 
-def _buried(before: LedgerEntry, version: int) -> LedgerEntry:
-    """After a delete: a tombstone, and the patches newer than it, should the product come back."""
-    kept = {field: patch for field, patch in before.patched.items() if patch > version}
+def _tombstone(before: LedgerEntry, version: int) -> LedgerEntry:
+    """The entry after a delete. Newer patches are kept: a later upsert may need them."""
+    newer = {field: patch for field, patch in before.patched.items() if patch > version}
     return LedgerEntry(
         key=before.key,
         deleted_version=version,
-        patched=kept,
-        update=ProductUpdate.model_validate(before.update.model_dump(include=set(kept))),
+        patched=newer,
+        update=ProductUpdate.model_validate(before.update.model_dump(include=set(newer))),
         last_position=before.last_position,
         last_decision=before.last_decision,
         changed_at=before.changed_at,
@@ -159,51 +176,56 @@ def _buried(before: LedgerEntry, version: int) -> LedgerEntry:
 
 
 def picture_may_have_changed(
-    before: LedgerEntry | None, after: LedgerEntry, packet: Packet, update: ProductUpdate | None
+    before: LedgerEntry, after: LedgerEntry, packet: Packet, update: ProductUpdate | None
 ) -> bool:
-    """Whether the picture has to be looked at: another main URL, or a patch that names pictures.
+    """Whether the picture must be fetched: its URLs changed, or a patch names pictures.
 
-    The same URL in an upsert is taken for the same picture: see docs/decisions/022.
+    The same URL in an upsert counts as the same picture (docs/decisions/022).
     """
-    if before is None or before.update.image_urls != after.update.image_urls:
+    if before.update.image_urls != after.update.image_urls:
         return True
     named = update is not None and "image_urls" in update.model_fields_set
     return packet.kind is PacketKind.PATCH and named
 
 
-def must_be_judged_anew(before: LedgerEntry, after: LedgerEntry) -> bool:
-    """Whether a text changed that standardisation reads."""
-    return before.update.model_dump(include=set(JUDGED_FIELDS)) != after.update.model_dump(
-        include=set(JUDGED_FIELDS)
-    )
+def needs_restandardising(before: LedgerEntry, after: LedgerEntry) -> bool:
+    """Whether a field that standardisation reads has changed."""
+    fields = set(READ_BY_RULES)
+    return before.update.model_dump(include=fields) != after.update.model_dump(include=fields)
 
 
 def change_of(entry: LedgerEntry) -> ProductChange:
-    """The event of the last change made; the same again each time it is asked for."""
+    """The event of the product's last change; equal every time it is built.
+
+    Raises ValueError when the product has had no change.
+    """
     if entry.last_position is None or entry.last_decision is None or entry.changed_at is None:
-        raise ValueError(f"{entry.key}: nothing was done to it yet")
-    gone = entry.last_decision is Decision.DELETED
+        raise ValueError(f"{entry.key}: there has been no change yet")
+    deleted = entry.last_decision is Decision.DELETED
+    version = entry.deleted_version if deleted else published_version(entry)
+    upserted = UNKNOWN_VERSION if entry.version is None else entry.version
     return ProductChange(
         event_id=change_event_id(entry.key, entry.last_position),
         key=entry.key,
         decision=entry.last_decision,
-        version=entry.deleted_version if gone else newest_version(entry),
+        version=UNKNOWN_VERSION if version is None else version,
         changed_at=entry.changed_at,
-        product=None if gone else product_of(entry),
+        product=None if deleted else product_of(entry, entry.changed_at),
         position=entry.last_position,
-        upsert_version=None if gone else entry.version,
-        patched={} if gone else entry.patched,
+        upsert_version=None if deleted else upserted,
+        patched={} if deleted else entry.patched,
+        picture_pending=None if deleted else entry.picture_pending,
     )
 
 
 def entry_of_change(change: ProductChange) -> LedgerEntry:
-    """The ledger entry that ``change`` tells of: what :func:`change_of` made it from, but for what
-    only the vector store knows (``indexed``, ``model``, ``attributes_hash``), patches that are
-    newer than a tombstone, and all that packets without a change have brought since.
+    """The ledger entry that ``change`` describes; the inverse of :func:`change_of`.
 
-    A change written before it carried versions field by field is taken as an upsert.
+    A change does not carry what only the vector store knows (``indexed``, ``model``,
+    ``attributes_hash``), patches newer than a tombstone, or versions of later packets that changed
+    nothing. A change in the old format, without versions per field, counts as an upsert.
     """
-    told = {
+    history = {
         "key": change.key,
         "last_position": change.position,
         "last_decision": change.decision,
@@ -211,13 +233,20 @@ def entry_of_change(change: ProductChange) -> LedgerEntry:
     }
     product = change.product
     if product is None:
-        return LedgerEntry(deleted_version=change.version, **told)
+        return LedgerEntry(deleted_version=_known(change.version), **history)
+    upserted = change.version if change.upsert_version is None else change.upsert_version
     return LedgerEntry(
-        version=change.version if change.upsert_version is None else change.upsert_version,
+        version=_known(upserted),
+        version_unknown=upserted == UNKNOWN_VERSION,
         patched=change.patched,
         update=product.update,
         attributes=product.attributes,
         image_url=next(iter(product.update.image_urls), None),
-        image_hash=product.image_hash,
-        **told,
+        image_hash=product.image_hash or None,
+        picture_pending=change.picture_pending,
+        **history,
     )
+
+
+def _known(version: int) -> int | None:
+    return None if version == UNKNOWN_VERSION else version

@@ -1,65 +1,114 @@
-"""A packet's payload, as the vendor has it -> an update in our fields."""
+"""Map a packet's payload from the vendor's fields to the system's.
+
+A packet is refused only for fields that the mapping requires. Whatever is wrong with another field
+costs that field, not the product, and is noted.
+"""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
-from operators.catalog.mapping import MappedField, Mapping
-from operators.catalog.price import parse_price
+from operators.catalog.describe import describe
+from operators.catalog.field_rule import MappedField
+from operators.catalog.field_values import LISTS, FieldReader
+from operators.catalog.mapping import Mapping
+from operators.catalog.notes import Note
+from operators.catalog.paths import FieldPath
+from operators.catalog.product_id import parse_product_id
+from operators.catalog.sale import SALE_FIELDS, believe
 from schemas.catalog import Packet, PacketKind, ProductUpdate
 from schemas.errors import InvalidUpdate
-from schemas.money import Money
 
-_LISTS = frozenset({"image_urls", "size_texts"})
-_PRICES = frozenset({"price", "list_price"})
-_MOST_IN_A_LIST = 50
-_LONGEST_TEXT = 20_000
-_LONGEST_URL = 4000
-_BETWEEN_URLS = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-_YES = frozenset({"true", "yes", "y", "1"})
-_NO = frozenset({"false", "no", "n", "0"})
+_BLANK = {name: field.get_default() for name, field in ProductUpdate.model_fields.items()}
+_LONGEST_SHOWN = 80
+"""Characters of a path in messages."""
+_LONGEST_WORD = 60
+"""Characters of a text that other rows are likely to say, too."""
 
 
-def map_packet(packet: Packet, mapping: Mapping) -> ProductUpdate:
+@dataclass(frozen=True, slots=True)
+class MappedUpdate:
+    """A packet's update, and how values were cut, emptied or read leniently."""
+
+    update: ProductUpdate
+    notes: tuple[Note, ...]
+
+
+def map_packet(packet: Packet, mapping: Mapping) -> MappedUpdate:
     """The update in ``packet``, an upsert or a patch.
 
-    Of a patch only the fields it gives are set (``model_fields_set``); a field given as null or as
-    an empty text is set to its default. Of an upsert every field is set. Raises InvalidUpdate,
-    naming vendor, field and path.
+    An upsert sets every field. A patch sets only the fields it contains (``model_fields_set``);
+    null, an empty text or a null word resets a field to its default, a value that cannot be read
+    leaves it as it was. Raises InvalidUpdate, whose message names vendor, field and path.
     """
     whole = packet.kind is PacketKind.UPSERT
-    payload = _with_variant(packet, mapping, whole)
+    values, notes = _read_fields(_with_variant(packet, mapping, whole), mapping, whole)
+    believe(values, lambda field, reason: notes.append(Note(field, reason)))
+    if whole:
+        given = {name: value for name, value in values.items() if value is not None}
+        emptied = {note.field for note in notes if note.reason == "unknown-market"}
+        values = {**_defaults(mapping), **dict.fromkeys(emptied), **given}
+        for name in mapping.required:
+            if values[name] in (None, "", ()):
+                raise InvalidUpdate(
+                    f"{_place(mapping, name)}: required, but missing", reason="missing-field"
+                )
+    update = _validate(mapping, values)
+    return MappedUpdate(update, tuple(dict.fromkeys(notes)))
+
+
+def _read_fields(
+    payload: dict[str, Any], mapping: Mapping, whole: bool
+) -> tuple[dict[str, Any], list[Note]]:
+    """The values that the payload has, by field, and the notes about them."""
     values: dict[str, Any] = {}
+    notes: list[Note] = []
+    is_sale_read = True
     for name, field in mapping.fields.items():
         try:
-            found = _find(name, field, payload)
+            found = _find(name, field, payload, whole)
             if found is not None:
-                values[name] = _convert(name, field, found, mapping)
+                if isinstance(found, str) and len(found) <= _LONGEST_WORD:
+                    values[name], word_notes = _read_word(name, field, mapping, found)
+                    notes.extend(word_notes)
+                else:
+                    values[name] = FieldReader(name, field, mapping, notes).read(found)
         except InvalidUpdate as error:
-            paths = " or ".join(path.text for path in field.paths)
-            raise InvalidUpdate(
-                f"{mapping.vendor}: {name} (at {paths}): {error}", reason=error.reason
-            ) from error
-    if whole:
-        values = {**_defaults(mapping), **{k: v for k, v in values.items() if v is not None}}
-        for name in mapping.required:
-            if not values.get(name) and not isinstance(values.get(name), Money):
-                paths = " or ".join(path.text for path in mapping.fields[name].paths)
-                raise InvalidUpdate(
-                    f"{mapping.vendor}: {name} (at {paths}): required, and not given",
-                    reason="missing-field",
-                )
-    return _validated(mapping, values)
+            if name in mapping.required:
+                message = f"{_place(mapping, name)}: {error}"
+                raise InvalidUpdate(message, reason=error.reason) from error
+            notes.append(Note(name, error.reason))
+            is_sale_read = is_sale_read and name not in SALE_FIELDS
+    if not is_sale_read:
+        # A sale without its dates would never end.
+        values = {name: value for name, value in values.items() if name not in SALE_FIELDS}
+    return values, notes
+
+
+@lru_cache(16_384)
+def _read_word(
+    name: str, field: MappedField, mapping: Mapping, word: str
+) -> tuple[object, tuple[Note, ...]]:
+    """The value of a short text and the notes about it, remembered: a feed says the same few
+    colours, sizes, prices and brands on most of its rows. Raises InvalidUpdate."""
+    notes: list[Note] = []
+    value = FieldReader(name, field, mapping, notes).read(word)
+    return value, tuple(notes)
+
+
+def _place(mapping: Mapping, name: str) -> str:
+    paths = " or ".join(path.text for path in mapping.fields[name].paths)
+    shown = paths if len(paths) <= _LONGEST_SHOWN else f"{paths[:_LONGEST_SHOWN]}..."
+    return f"{mapping.vendor}: {name} (at {shown})"
 
 
 def _with_variant(packet: Packet, mapping: Mapping, whole: bool) -> dict[str, Any]:
-    """The payload, with the packet's own item of a list of variants as ``variant``."""
+    """The payload; the packet's own item in a list of variants is added as ``variant``."""
     payload = packet.payload if whole else _nulls_as_empty(packet.payload)
     if mapping.variant_list is None or mapping.variant_id is None:
         return payload
@@ -68,20 +117,32 @@ def _with_variant(packet: Packet, mapping: Mapping, whole: bool) -> dict[str, An
         return payload
     if not isinstance(variants, list):
         raise InvalidUpdate(
-            f"{mapping.vendor}: {mapping.variant_list.text} is no list of variants",
+            f"{mapping.vendor}: {mapping.variant_list.text}: must be a list of variants, is "
+            f"{describe(variants)}",
             reason="missing-variant",
         )
     for variant in variants:
-        if isinstance(variant, dict) and str(mapping.variant_id.find(variant)) == packet.product_id:
+        if isinstance(variant, dict) and _names(variant, mapping.variant_id, packet.product_id):
             return {**payload, "variant": variant}
     raise InvalidUpdate(
-        f"{mapping.vendor}: no variant has {mapping.variant_id.text} {packet.product_id[:80]!r}",
+        f"{mapping.vendor}: {mapping.variant_list.text}: no variant with "
+        f"{mapping.variant_id.text} {describe(packet.product_id)}",
         reason="missing-variant",
     )
 
 
+def _names(variant: dict[str, Any], path: FieldPath, product_id: str) -> bool:
+    try:
+        return parse_product_id(path.find(variant)) == product_id
+    except (InvalidUpdate, JMESPathError):
+        return False
+
+
 def _nulls_as_empty(value: Any) -> Any:
-    """Null as an empty text, so that a patch can take a field away (JMESPath can't tell null)."""
+    """Replace null by an empty text, so that a patch can reset a field.
+
+    JMESPath does not distinguish null from a missing field.
+    """
     if value is None:
         return ""
     if isinstance(value, dict):
@@ -91,122 +152,46 @@ def _nulls_as_empty(value: Any) -> Any:
     return value
 
 
-def _find(name: str, field: MappedField, payload: dict[str, Any]) -> object:
-    """What the payload gives for the field; None when it gives nothing.
+def _find(name: str, field: MappedField, payload: dict[str, Any], whole: bool) -> object:
+    """The payload's value for the field; None when there is none.
 
-    Of a list field every path counts, but only together with the first: a patch that brings
-    nothing but a second picture must not become the main one.
+    A list field collects all its paths. In a patch only if the first has a value: the second
+    picture of a patch must not become the main one.
     """
-    try:
-        found = [path.find(payload) for path in field.paths]
-    except JMESPathError as error:
-        raise InvalidUpdate(str(error).splitlines()[0], reason="wrong-type") from error
-    if name not in _LISTS:
-        given = [value for value in found if value is not None and value != []]
-        return next((value for value in given if value != ""), given[0] if given else None)
-    return None if found[0] is None else [value for value in found if value is not None]
-
-
-def _convert(name: str, field: MappedField, found: object, mapping: Mapping) -> object:
-    value = field.translate(found)
-    if name in _LISTS:
-        return _texts(name, value, field)
-    if isinstance(value, str) and not value.strip():
-        return ProductUpdate.model_fields[name].get_default()
-    if name in _PRICES:
-        notation = mapping.price
-        return parse_price(
-            value, mapping.currency, notation.decimal, minor_units=notation.minor_units
-        )
-    if name == "stock":
-        return _pieces(value)
-    if name == "available":
-        return _yes_or_no(value)
-    if isinstance(value, list):
-        return " > ".join(_text(field.translate(part)) for part in _short(value))
-    text = _text(value)
-    if name == "category_text" and ">" in text:
-        steps = (str(field.translate(part.strip())) for part in text.split(">"))
-        return " > ".join(step for step in steps if step)
-    return text
-
-
-def _texts(name: str, value: object, field: MappedField) -> tuple[str, ...]:
-    found: list[str] = []
-    for part in _short(value if isinstance(value, list) else [value]):
-        inner = _short(part) if isinstance(part, list) else [part]
-        texts = [_text(field.translate(one)) for one in inner]
-        if name == "image_urls":
-            texts = [url for text in texts for url in _BETWEEN_URLS.split(text)]
-        found.extend(text for text in texts if text)
-    if any(len(text) > _LONGEST_URL for text in found):
-        raise InvalidUpdate(f"longer than {_LONGEST_URL} characters", reason="too-long")
-    return tuple(dict.fromkeys(_short(found)))
-
-
-def _short(values: list[Any]) -> list[Any]:
-    if len(values) > _MOST_IN_A_LIST:
-        raise InvalidUpdate(
-            f"a list of {len(values)}, more than {_MOST_IN_A_LIST}", reason="too-long"
-        )
-    return values
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidUpdate(f"a text, not {type(value).__name__}", reason="wrong-type")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidUpdate(f"a text, not {value}", reason="wrong-type")
-    if isinstance(value, int) and abs(value) >= 10**100:
-        raise InvalidUpdate("a number of more than 100 digits", reason="too-long")
-    text = str(value)
-    if len(text) > _LONGEST_TEXT:
-        raise InvalidUpdate(f"a text of {len(text)} characters", reason="too-long")
-    if any(0xD800 <= ord(letter) <= 0xDFFF or letter == "\0" for letter in text):
-        raise InvalidUpdate("a text with characters that are none", reason="wrong-type")
-    return " ".join(text.split())
-
-
-def _pieces(value: object) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,12}(?:\.0+)?", value.strip()):
-        value = int(float(value))
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**9:
-        raise InvalidUpdate(f"{_shown(value)} is no number of pieces", reason="invalid-stock")
-    return value
-
-
-def _yes_or_no(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().casefold() if isinstance(value, str | int) else ""
-    if word in _YES or word in _NO:
-        return word in _YES
-    raise InvalidUpdate(f"{_shown(value)} is no availability word", reason="unknown-value")
-
-
-def _shown(value: object) -> str:
-    show: Callable[[object], str] = repr if isinstance(value, str | float) else _kind
-    return show(value)[:80]
-
-
-def _kind(value: object) -> str:
-    return str(value) if isinstance(value, int) and abs(value) < 10**20 else type(value).__name__
+    found: list[object] = []
+    failure: JMESPathError | None = None
+    is_list = name in LISTS
+    is_only = len(field.paths) == 1
+    for path in field.paths:
+        try:
+            value = path.find(payload)
+        except JMESPathError as error:
+            failure = failure or error
+            value = None
+        has_value = value is not None and value != "" and value != []
+        if not is_list and has_value and (is_only or not field.says_nothing(value)):
+            return value
+        found.append(value)
+    if failure is not None and all(value is None for value in found):
+        raise InvalidUpdate(str(failure).splitlines()[0], reason="wrong-type") from failure
+    if not is_list:
+        null_word = next((value for value in found if value not in (None, "", [])), None)
+        return null_word or ("" if "" in found else None)
+    present = [value for value in found if value is not None]
+    return present if present and (whole or found[0] is not None) else None
 
 
 def _defaults(mapping: Mapping) -> dict[str, Any]:
-    """Every field as an upsert that gives none has it."""
-    blank = {name: field.get_default() for name, field in ProductUpdate.model_fields.items()}
+    """The value of every field that an upsert leaves out."""
     return {
-        **blank,
+        **_BLANK,
         "market": mapping.market,
         "language": mapping.language,
         "size_system": mapping.size_system,
     }
 
 
-def _validated(mapping: Mapping, values: dict[str, Any]) -> ProductUpdate:
+def _validate(mapping: Mapping, values: dict[str, Any]) -> ProductUpdate:
     try:
         return ProductUpdate.model_validate(values)
     except ValidationError as error:

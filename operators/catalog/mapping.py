@@ -1,30 +1,33 @@
-"""A vendor's declarative mapping: which of its fields are which of ours. TOML, no code per vendor.
+"""A vendor's mapping from its fields to the system's: declarative TOML, no code per vendor.
 
-vendor = "zari"               # as in the packets; names the mapping
+vendor = "zari"               # as in the packets
 market = "IN"                 # where its items are sold
-currency = "INR"              # leave out when every price states its own
-language = "hi-Latn"          # BCP 47, of the texts
-size_system = "UK"            # what a bare number means
-required = ["title", "image_urls", "price"]   # without which an upsert is refused (default)
+currency = "INR"              # omit it when every price states its own
+language = "hi-Latn"          # BCP 47 tag of the texts
+size_system = "UK"            # the system of a bare number
+required = ["title", "image_urls", "price"]   # an upsert without them is refused (default)
 
 [price]
 decimal = "."                 # the decimal mark in price texts
-minor_units = false           # bare numbers count paise, cents or yen
+minor_units = false           # true: amounts are in paise, cents or yen
 
-[variant]                     # when one payload holds several items:
-list = "variants"             # the list of them
-id = "sku"                    # where the item's product_id stands; paths then say `variant.`
+[variant]                     # only if a payload holds several items:
+list = "variants"             # their list
+id = "sku"                    # product_id within an item; [fields] paths can use `variant.`
 
-[fields]                      # our field -> JMESPath in the payload
+[fields]                      # field of the system -> JMESPath in the payload
 title = "item_name"
-image_urls = ["photo", "photo2"]                  # several: all of them, the first is the main one
-brand = ["brand.name", "maker"]                   # several: the first that is given
-colour_text = { path = "rang", table = "colour" } # and a table that translates its values
+image_urls = ["photo", "photo2"]                  # a list field: all of them, main picture first
+brand = ["brand.name", "maker"]                   # any other field: the first with a value
+colour_text = { path = "rang", table = "colour" } # a table translates the values
+size_texts = { path = "naap", split = "/" }       # several values in one text: a letter or a regex
+url = { path = "link", prefix = "https://zari.example/" }   # before a relative URL
+pattern_text = { path = "design", null = ["koi nahin"] }    # beside N/A, -, null, none, nan
 
 [tables.colour]
 "slate/grey" = "grey"
 
-[feed]                        # for files: where a row's id and version stand
+[feed]                        # for files: a row's id and version
 id = "sku"
 version = "updated_at"
 """
@@ -32,26 +35,28 @@ version = "updated_at"
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-import jmespath
 from babel.numbers import is_currency
 from jmespath.exceptions import JMESPathError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from operators.catalog.feeds.dialect import Dialect
+from operators.catalog.field_rule import FieldRule, FilledText, MappedField, Value
+from operators.catalog.path_faults import function_fault, syntax_hint
+from operators.catalog.paths import FieldPath
 from operators.catalog.price import DecimalMark
+from operators.catalog.texts import NULL_WORDS
 from operators.vocabulary.wordlist import normalise
 from schemas.base import Market
 from schemas.catalog import ProductUpdate, Vendor
 from schemas.errors import Misconfigured
 from schemas.money import Currency
-
-Path_ = Annotated[str, Field(min_length=1)]
-Value = str | int | bool
-"""What a table translates to."""
 
 
 class _Table(BaseModel):
@@ -66,34 +71,15 @@ class PriceNotation(_Table):
 
 
 class Variants(_Table):
-    """Where the items of a payload stand that holds several."""
+    """Paths to the items in a payload that holds several."""
 
-    list: Path_
-    id: Path_
-
-
-class FeedColumns(_Table):
-    """Where a row of a vendor's file says what it is about."""
-
-    id: Path_
-    version: Path_ | None = None
+    list: FilledText
+    id: FilledText
 
 
-def _rule(value: object) -> object:
-    """``"a.b"`` and ``["a.b", "c"]`` are short for ``{path = ...}``."""
-    table = value if isinstance(value, dict) else {"path": value}
-    paths = table.get("path")
-    return {**table, "path": [paths] if isinstance(paths, str) else paths}
+class MappingFile(_Table):
+    """What a mapping file may say."""
 
-
-class FieldRule(_Table):
-    """Where one of our fields comes from."""
-
-    path: tuple[Path_, ...] = Field(min_length=1)
-    table: str | None = None
-
-
-class _File(_Table):
     vendor: Vendor
     market: Market | None = None
     currency: Currency | None = None
@@ -102,41 +88,14 @@ class _File(_Table):
     required: tuple[str, ...] = ("title", "image_urls", "price")
     price: PriceNotation = PriceNotation()
     variant: Variants | None = None
-    fields: dict[str, Annotated[FieldRule, BeforeValidator(_rule)]]
+    fields: dict[str, FieldRule]
     tables: dict[str, dict[str, Value]] = Field(default_factory=dict)
-    feed: FeedColumns | None = None
+    feed: Dialect | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FieldPath:
-    """A compiled JMESPath, and how it was written."""
-
-    text: str
-    compiled: Any
-
-    def find(self, payload: object) -> object:
-        """The value there; None when nothing is. Raises JMESPathError on a type it can't handle."""
-        found: object = self.compiled.search(payload)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class MappedField:
-    """One of our fields: where it stands and how its values translate."""
-
-    paths: tuple[FieldPath, ...]
-    table: MappingType[str, Value] | None
-
-    def translate(self, value: object) -> object:
-        """``value`` by the table; what the table doesn't name stays."""
-        if self.table is None or isinstance(value, list | dict):
-            return value
-        return self.table.get(normalise(str(value)), value)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mapping:
-    """A vendor's mapping, checked and compiled."""
+    """A vendor's mapping, validated and compiled."""
 
     vendor: str
     market: str | None
@@ -148,33 +107,55 @@ class Mapping:
     variant_list: FieldPath | None
     variant_id: FieldPath | None
     fields: MappingType[str, MappedField]
+    feed: Dialect | None
     feed_id: FieldPath | None
     feed_version: FieldPath | None
+    feed_deleted: FieldPath | None
+    feed_skip: FieldPath | None
+    digest: str
+    """Equal when two files say the same, comments aside."""
+
+    def paths(self) -> Iterator[FieldPath]:
+        """Every path in the mapping."""
+        for field in self.fields.values():
+            yield from field.paths
+        own = (self.variant_list, self.variant_id, self.feed_id, self.feed_version)
+        rows = (self.feed_deleted, self.feed_skip)
+        yield from (path for path in (*own, *rows) if path is not None)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The mapping of a TOML file. Raises Misconfigured, naming file, table and field."""
+        """Load a TOML file. Raises Misconfigured; the message names file, table and field."""
         try:
-            file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise Misconfigured(f"{path}: {error}") from error
+        return cls.of(content, path)
+
+    @classmethod
+    def of(cls, content: dict[str, Any], path: Path) -> Self:
+        """Compile the ``content`` of the file ``path``. Raises Misconfigured like `load`."""
+        try:
+            file = MappingFile.model_validate(content)
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(str(step) for step in problem["loc"])
-            raise Misconfigured(f"{path}: {where}: {problem['msg']}") from error
-        except (ValueError, OSError) as error:
-            raise Misconfigured(f"{path}: {error}") from error
-        return cls._compiled(path, file)
+            # The library's own message would name our classes.
+            message = "must be a table" if problem["type"] == "model_type" else problem["msg"]
+            raise Misconfigured(f"{path}: {where}: {message}") from error
+        return cls._compile(path, file)
 
     @classmethod
-    def _compiled(cls, path: Path, file: _File) -> Self:
+    def _compile(cls, path: Path, file: MappingFile) -> Self:
         if file.currency is not None and not is_currency(file.currency):
-            raise Misconfigured(f"{path}: currency: {file.currency!r} is no ISO 4217 code")
+            raise Misconfigured(f"{path}: currency: {file.currency!r} is not an ISO 4217 code")
         for name in (*file.fields, *file.required):
             if name not in ProductUpdate.model_fields:
                 known = ", ".join(ProductUpdate.model_fields)
-                raise Misconfigured(f"{path}: fields.{name}: no such field; there are {known}")
+                raise Misconfigured(f"{path}: fields.{name}: no such field; the fields are {known}")
         for name in file.required:
             if name not in file.fields:
-                raise Misconfigured(f"{path}: fields.{name}: required, but no path is given")
+                raise Misconfigured(f"{path}: fields.{name}: required, but has no path")
         variant, feed = file.variant, file.feed
         return cls(
             vendor=file.vendor,
@@ -190,43 +171,70 @@ class Mapping:
                 name: MappedField(
                     tuple(_path(path, f"fields.{name}", text) for text in rule.path),
                     _table(path, name, rule, file.tables),
+                    rule.separator,
+                    rule.prefix,
+                    NULL_WORDS | {word.strip().casefold() for word in rule.null},
                 )
                 for name, rule in file.fields.items()
             },
+            feed=feed,
             feed_id=_path(path, "feed.id", feed.id) if feed else None,
             feed_version=(
                 _path(path, "feed.version", feed.version) if feed and feed.version else None
             ),
+            feed_deleted=(
+                _path(path, "feed.deleted.path", feed.deleted.path)
+                if feed and feed.deleted
+                else None
+            ),
+            feed_skip=(
+                _path(path, "feed.skip.path", feed.skip.path) if feed and feed.skip else None
+            ),
+            digest=sha256(file.model_dump_json().encode()).hexdigest(),
         )
 
 
 SHIPPED = Path(__file__).with_name("mappings")
-"""The mappings that come with the system."""
+"""The folder of the mappings that come with the system."""
 
 
-def load_mappings(folder: Path | None = None) -> dict[str, Mapping]:
-    """Vendor -> mapping, of every TOML file in ``folder``; None: of the shipped ones.
+def load_mappings(places: Path | Sequence[Path] | None = None) -> dict[str, Mapping]:
+    """The shipped mappings and those in ``places``, files or folders, by vendor.
 
-    Raises Misconfigured when there is none, when one is wrong, or when two are of one vendor.
+    One in ``places`` replaces a shipped one of the same vendor. Raises Misconfigured when one is
+    invalid, a folder has none, or two in ``places`` have the same vendor.
     """
-    folder = folder or SHIPPED
-    mappings: dict[str, Mapping] = {}
-    for path in sorted(folder.glob("*.toml")):
-        mapping = Mapping.load(path)
-        if mapping.vendor in mappings:
-            raise Misconfigured(f"{path}: vendor: {mapping.vendor!r} has another mapping already")
-        mappings[mapping.vendor] = mapping
-    if not mappings:
-        raise Misconfigured(f"{folder}: there is no vendor mapping (*.toml) in this folder")
-    return mappings
+    own: dict[str, Mapping] = {}
+    for place in (places,) if isinstance(places, Path) else places or ():
+        for path in _mapping_files(place):
+            mapping = Mapping.load(path)
+            if mapping.vendor in own:
+                raise Misconfigured(f"{path}: vendor: another file already maps {mapping.vendor!r}")
+            own[mapping.vendor] = mapping
+    shipped = (Mapping.load(path) for path in _mapping_files(SHIPPED))
+    return {**{mapping.vendor: mapping for mapping in shipped}, **own}
+
+
+def _mapping_files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    files = sorted(place.glob("*.toml"))
+    if not files:
+        raise Misconfigured(f"{place}: this folder contains no vendor mapping (*.toml)")
+    return files
 
 
 def _path(file: Path, where: str, text: str) -> FieldPath:
     try:
-        return FieldPath(text, jmespath.compile(text))
+        path = FieldPath.of(text)
     except JMESPathError as error:
         first_line = str(error).splitlines()[0]
-        raise Misconfigured(f"{file}: {where}: {text!r} is no JMESPath: {first_line}") from error
+        raise Misconfigured(
+            f"{file}: {where}: {text!r} is not a JMESPath: {first_line}{syntax_hint(text)}"
+        ) from error
+    if fault := function_fault(path.compiled.parsed):
+        raise Misconfigured(f"{file}: {where}: {text!r}: {fault}{syntax_hint(text)}")
+    return path
 
 
 def _table(
@@ -235,5 +243,5 @@ def _table(
     if rule.table is None:
         return None
     if rule.table not in tables:
-        raise Misconfigured(f"{file}: fields.{field}.table: there is no table tables.{rule.table}")
+        raise Misconfigured(f"{file}: fields.{field}.table: there is no [tables.{rule.table}]")
     return {normalise(word): value for word, value in tables[rule.table].items()}

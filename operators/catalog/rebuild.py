@@ -1,9 +1,9 @@
-"""A lost ledger, made again from what is left: catalog.changes, and the vector store.
+"""Rebuild a lost ledger from catalog.changes and the vector store.
 
-catalog.changes carries each product's last change with everything the ledger had of it, tombstones
-included, which no vector store keeps; the store says what of it is really indexed. Products that
-only the store knows are taken with the oldest version and without what it does not hold. What
-differs afterwards from the ledger that was lost, a replay of catalog.updates settles
+catalog.changes holds each product's last change with the whole ledger state, including tombstones,
+which the vector store does not keep. The vector store shows which products are really indexed. A
+product found only there has no known version and no field that the store lacks. Replaying
+catalog.updates afterwards removes every remaining difference from the lost ledger
 (docs/decisions/091).
 """
 
@@ -12,68 +12,102 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
 from operators.catalog.decide import entry_of_change
-from operators.ports import IndexedAttributes, Ledger, VectorStore
-from operators.vocabulary.views import attributes_hash, entry_of_index, newest_version
+from operators.catalog.refresh import next_refresh
+from operators.ports import IndexedAttributes, Ledger, RefreshSchedule, VectorStore
+from operators.vocabulary.views import attributes_hash, entry_of_index, newest
 from schemas.catalog import LedgerEntry, ProductChange
+from schemas.errors import UnreadableEntry
 
 BATCH = 500
-"""Entries read and written together; about half a megabyte."""
+"""Entries read or written together; about half a megabyte."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What came of it, in products unless it says otherwise."""
+    """The result of a rebuild, in products unless stated otherwise."""
 
     changes: int = 0
-    """Records of catalog.changes read."""
+    """Records read from catalog.changes."""
     products: int = 0
-    """Alive, as their last change tells, and indexed."""
+    """Existing, according to their last change, and indexed."""
     tombstones: int = 0
     known_by_index_only: int = 0
-    """Without title and exact price until their next upsert."""
+    """They lack title and exact price until their next upsert."""
     not_indexed: int = 0
-    """Alive by their last change, but not in the vector store: the next packet embeds them."""
+    """Existing, according to their last change, but not in the vector store. Those with pictures
+    are due to be embedded now."""
+    not_fashion: int = 0
+    """Existing, and kept out of the vector store because they are not fashion."""
+    scheduled: int = 0
+    """To be refreshed: their picture is pending, or their sale begins or ends."""
     deleted_but_indexed: list[str] = field(default_factory=list)
-    """Keys: never shown, as the ledger knows better; a later upsert or delete settles them."""
+    """Keys of deleted products still in the vector store. They are never offered, because the
+    ledger decides; a later upsert replaces them, a later delete removes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildParts:
+    """What a rebuild reads and writes."""
+
+    index: VectorStore
+    model: str
+    """Fingerprint of the encoder whose vectors ``index`` holds."""
+    ledger: Ledger
+    schedule: RefreshSchedule
+    """Lost together with the ledger."""
 
 
 async def rebuild_ledger(
-    changes: Iterable[ProductChange], index: VectorStore, ledger: Ledger, model: str
+    changes: Iterable[ProductChange], parts: RebuildParts, now: datetime
 ) -> Rebuilt:
-    """Fill ``ledger`` from ``changes`` (those of one product in their order) and ``index``, whose
-    vectors are of the encoder ``model``.
+    """Fill the ledger and the refresh schedule from ``changes`` and from the index.
 
-    Entries that are there and newer are kept, so it may be run again, or over a ledger that is
-    only partly lost. The index is not written to. No flow may run meanwhile.
+    ``changes``: those of one product in their original order.
+
+    Newer entries in the ledger are kept, so the rebuild may be repeated, or run on a partly lost
+    ledger. The index is only read. No catalog flow may run at the same time.
     """
-    rebuilt = Rebuilt()
+    rebuilt, ledger = Rebuilt(), parts.ledger
     async for entries in _pages(ledger.scan()):
-        # What the index does not have is found by marking all, and taking it back from what it has.
+        # Mark every product as not indexed; the scan of the index below reverts this.
         await _write([_not_indexed(entry) for entry in entries if entry.indexed], ledger)
     for batch in _batches(changes):
         rebuilt.changes += len(batch)
         await _write_newest([entry_of_change(change) for change in batch], ledger)
-    async for page in _pages(index.scan()):
-        await _mark_indexed(page, ledger, model, rebuilt)
+    async for page in _pages(parts.index.scan()):
+        await _mark_indexed(page, ledger, parts.model, rebuilt)
     async for entry in ledger.scan():
         _count(entry, rebuilt)
+        due = _due(entry, now)
+        if due is not None:
+            await parts.schedule.set(entry.key, due)
+            rebuilt.scheduled += 1
     return rebuilt
 
 
+def _due(entry: LedgerEntry, now: datetime) -> datetime | None:
+    """When the product is due for a refresh; at once if it should be searchable."""
+    kept_out = entry.attributes.not_fashion is not None
+    if entry.exists and not entry.indexed and not kept_out and entry.update.image_urls:
+        return now
+    return next_refresh(entry, now)
+
+
 async def _write_newest(entries: Sequence[LedgerEntry], ledger: Ledger) -> None:
-    """Of each product, the last of ``entries``, unless the ledger has a newer one."""
+    """Write each product's last entry, unless the ledger has a newer one."""
     last = {entry.key: entry for entry in entries}
-    known = await ledger.read_many(list(last))
+    known = await ledger.read_many(list(last), _refuse)
     newer = [
         entry
         for entry, before in zip(last.values(), known, strict=True)
-        if before is None or _age(entry) >= _age(before)
+        if before is None or _recency(entry) >= _recency(before)
     ]
     await _write(newer, ledger)
 
@@ -81,15 +115,15 @@ async def _write_newest(entries: Sequence[LedgerEntry], ledger: Ledger) -> None:
 async def _mark_indexed(
     page: Sequence[tuple[str, IndexedAttributes]], ledger: Ledger, model: str, rebuilt: Rebuilt
 ) -> None:
-    """Note in the ledger what the vector store has, as it has it."""
-    known = await ledger.read_many([key for key, _ in page])
-    written = []
+    """Mark the products of ``page`` as indexed, with the attributes in the vector store."""
+    known = await ledger.read_many([key for key, _ in page], _refuse)
+    indexed = []
     for (key, attributes), before in zip(page, known, strict=True):
-        if before is not None and before.deleted_version >= 0:
+        if before is not None and before.deleted_version is not None:
             rebuilt.deleted_but_indexed.append(key)
             continue
         entry = before if before is not None and before.exists else entry_of_index(key, attributes)
-        written.append(
+        indexed.append(
             entry.model_copy(
                 update={
                     "indexed": True,
@@ -99,20 +133,24 @@ async def _mark_indexed(
                 }
             )
         )
-    await _write(written, ledger)
+    await _write(indexed, ledger)
 
 
-def _age(entry: LedgerEntry) -> tuple[bool, int, int, bool, int]:
-    """Grows with every packet that a product takes in, whatever order they come in.
+def _refuse(error: UnreadableEntry) -> None:
+    raise error
 
-    A patch held for a product that is not known is older than anything.
+
+def _recency(entry: LedgerEntry) -> tuple[bool, int, int, bool, int]:
+    """A sort key that grows with every packet applied to a product, in whatever order they come.
+
+    A product of which no upsert or delete is known sorts before every other state.
     """
-    settled = max(entry.version, entry.deleted_version)
+    whole = newest(entry.version, entry.deleted_version)
     return (
-        settled >= 0,
-        max(newest_version(entry), entry.deleted_version),
-        settled,
-        entry.deleted_version >= 0,
+        whole is not None,
+        newest(whole, *entry.patched.values()) or 0,
+        whole or 0,
+        entry.deleted_version is not None,
         sum(entry.patched.values()),
     )
 
@@ -122,8 +160,10 @@ def _not_indexed(entry: LedgerEntry) -> LedgerEntry:
 
 
 def _count(entry: LedgerEntry, rebuilt: Rebuilt) -> None:
-    if entry.deleted_version >= 0:
+    if entry.deleted_version is not None:
         rebuilt.tombstones += 1
+    elif entry.exists and entry.attributes.not_fashion is not None:
+        rebuilt.not_fashion += 1
     elif entry.exists and not entry.indexed:
         rebuilt.not_indexed += 1
     elif entry.exists and entry.last_decision is None:

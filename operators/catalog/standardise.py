@@ -1,26 +1,34 @@
-"""Standardisation: rules first, then zero-shot by the encoder, never a guess stored as a fact."""
+"""Standardise a product: rules first, then zero-shot classification by the encoder.
+
+Every value records its source and confidence, so that a guess is never stored as a fact.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
-from operators.catalog.rules import by_rules
+from operators.catalog.rules import READ_BY_RULES, by_rules
 from operators.ports import ImageTextEncoder, Vector
 from operators.vocabulary.taxonomy import Taxonomy
 from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import ProductUpdate
 
+_REMEMBERED = 500
+"""Texts whose attributes are kept: a packet asks twice, and a style's variants share their texts.
+"""
+
 Prompts = Mapping[str, Sequence[str]]
 
 
 class Standardiser:
-    """Puts a vendor's item in our vocabulary.
+    """Translates a vendor's item into the standard vocabulary.
 
-    The result depends on the update, the picture's vector, the taxonomy and the encoder only, not
-    on what was known before: packets may come in any order and end in the same attributes.
+    The result depends only on the update, the picture's vector, the taxonomy and the encoder, and
+    not on earlier results. So packets may arrive in any order and yield the same attributes.
 
-    ``threshold``: a model's answer less probable than this is no answer.
+    ``threshold``: a label from the encoder needs at least this probability.
     """
 
     def __init__(self, encoder: ImageTextEncoder, taxonomy: Taxonomy, threshold: float) -> None:
@@ -28,25 +36,41 @@ class Standardiser:
         self._taxonomy = taxonomy
         self._threshold = threshold
         self._classifiers: dict[str, ZeroShotClassifier | None] = {}
+        self._by_texts: dict[tuple[object, ...], StandardAttributes] = {}
 
-    def by_rules(self, update: ProductUpdate) -> StandardAttributes:
-        """What the texts say."""
-        return by_rules(update, self._taxonomy)
+    async def by_rules(self, update: ProductUpdate) -> StandardAttributes:
+        """The attributes that the texts state.
+
+        Rules run in a thread: the worst texts take 10 ms, in which fetches and writes go on.
+        """
+        texts = tuple(getattr(update, field) for field in READ_BY_RULES)
+        known = self._by_texts.get(texts)
+        if known is None:
+            known = await asyncio.to_thread(by_rules, update, self._taxonomy)
+            if len(self._by_texts) >= _REMEMBERED:
+                self._by_texts.clear()
+            self._by_texts[texts] = known
+        return known
 
     async def standardise(
         self, update: ProductUpdate, picture: Vector | None
     ) -> StandardAttributes:
-        """What the texts say, and where they don't, what the encoder sees in the picture.
+        """The attributes that the texts state, completed by the encoder.
 
-        ``picture``: the product picture's vector. Without it nothing is added to the rules.
+        ``picture``: the product picture's vector, shape (dimension,), unit norm. None: rules only.
+        Raises Unavailable when the encoder cannot be reached.
         """
-        attributes = self.by_rules(update)
+        attributes = await self.by_rules(update)
         if picture is None or is_complete(attributes):
             return attributes
-        judge = _Judge(self._encoder, self._threshold, picture, update.title)
+        item = _ItemClassifier(self._encoder, self._threshold, picture, update.title)
         department, category = attributes.department, attributes.category
         if category is None:
-            department, category = await self._judge_category(judge, department)
+            not_fashion, department, category = await self._classify_kind(item, department)
+            if not_fashion is not None:
+                return StandardAttributes(
+                    not_fashion=not_fashion, colour=attributes.colour, sizes=attributes.sizes
+                )
         return attributes.model_copy(
             update={
                 "department": department,
@@ -56,36 +80,48 @@ class Standardiser:
                     category.value if category else None,
                 ),
                 "gender": attributes.gender
-                or await judge.best(self._classifier("gender", self._taxonomy.gender_prompts())),
+                or await item.classify(self._classifier("gender", self._taxonomy.gender_prompts())),
                 "colour": attributes.colour
-                or await judge.best(self._classifier("colour", self._taxonomy.colour_prompts())),
+                or await item.classify(self._classifier("colour", self._taxonomy.colour_prompts())),
                 "pattern": attributes.pattern
-                or await judge.best(self._classifier("pattern", self._taxonomy.pattern_prompts())),
+                or await item.classify(
+                    self._classifier("pattern", self._taxonomy.pattern_prompts())
+                ),
             }
         )
 
-    async def _judge_category(
-        self, judge: _Judge, department: Attribute | None
-    ) -> tuple[Attribute | None, Attribute | None]:
-        """Among the department's categories; without one, a department's probability is the sum
-        of its categories'."""
+    async def _classify_kind(
+        self, item: _ItemClassifier, department: Attribute | None
+    ) -> tuple[Attribute | None, Attribute | None, Attribute | None]:
+        """What it is if not fashion, else department and category. A known department restricts
+        the categories, and means fashion.
+
+        The probability of an unknown department is the sum over its categories; that of no fashion
+        is the sum over its kinds.
+        """
         known = department.value if department else None
+        others = {} if known else self._taxonomy.not_fashion_prompts()
         classifier = self._classifier(
-            f"category of {known}", self._taxonomy.category_prompts(known)
+            f"category of {known}", {**self._taxonomy.category_prompts(known), **others}
         )
         if classifier is None:
-            return department, None
-        probabilities = await judge.probabilities(classifier)
+            return None, department, None
+        probabilities = await item.probabilities(classifier)
+        by_kind = {name: probabilities.pop(name) for name in others}
+        total = sum(by_kind.values())
+        if item.suffices(total):
+            kind = max(by_kind, key=by_kind.__getitem__)
+            return Attribute(value=kind, source="model", confidence=min(1.0, total)), None, None
         if department is None:
             sums: dict[str, float] = {}
             for name, probability in probabilities.items():
-                shelf = str(self._taxonomy.categories[name].department)
-                sums[shelf] = sums.get(shelf, 0.0) + probability
-            department = judge.decided(sums)
-        return department, judge.decided(probabilities)
+                parent = str(self._taxonomy.categories[name].department)
+                sums[parent] = sums.get(parent, 0.0) + probability
+            department = item.most_probable(sums)
+        return None, department, item.most_probable(probabilities)
 
     def _classifier(self, name: str, prompts: Prompts) -> ZeroShotClassifier | None:
-        """Kept, with its prompts' vectors. None: a choice of one would be no choice."""
+        """The classifier for ``prompts``, built once. None when there are fewer than two labels."""
         if name not in self._classifiers:
             self._classifiers[name] = (
                 ZeroShotClassifier(self._encoder, prompts) if len(prompts) > 1 else None
@@ -93,11 +129,11 @@ class Standardiser:
         return self._classifiers[name]
 
 
-class _Judge:
-    """Asks about one item: the picture first, and when it doesn't decide, the title as well.
+class _ItemClassifier:
+    """Classifies one item by its picture, and by its title too when the picture is inconclusive.
 
-    Taken together the two distributions are multiplied (a product of experts): a title without a
-    telling word is nearly flat and changes nothing.
+    The two distributions are multiplied (a product of experts, Hinton 2002). An uninformative title
+    gives a nearly flat distribution and changes little.
     """
 
     def __init__(
@@ -111,22 +147,28 @@ class _Judge:
 
     async def probabilities(self, classifier: ZeroShotClassifier) -> dict[str, float]:
         """Label -> probability."""
-        seen = await classifier.probabilities(self._picture)
-        if max(seen.values()) >= self._threshold or not self._title:
-            return seen
+        by_picture = await classifier.probabilities(self._picture)
+        if max(by_picture.values()) >= self._threshold or not self._title:
+            return by_picture
         if self._title_vector is None:
             self._title_vector = await self._encoder.encode_text(self._title)
-        read = await classifier.probabilities(self._title_vector)
-        joint = {label: seen[label] * read[label] for label in seen}
+        by_title = await classifier.probabilities(self._title_vector)
+        joint = {label: by_picture[label] * by_title[label] for label in by_picture}
         total = sum(joint.values())
-        return {label: weight / total for label, weight in joint.items()} if total else seen
+        return {label: weight / total for label, weight in joint.items()} if total else by_picture
 
-    async def best(self, classifier: ZeroShotClassifier | None) -> Attribute | None:
-        """The most probable label, when it is probable enough."""
-        return None if classifier is None else self.decided(await self.probabilities(classifier))
+    async def classify(self, classifier: ZeroShotClassifier | None) -> Attribute | None:
+        """The most probable label; None below the threshold or without a classifier."""
+        if classifier is None:
+            return None
+        return self.most_probable(await self.probabilities(classifier))
 
-    def decided(self, probabilities: Mapping[str, float]) -> Attribute | None:
-        """The most probable label, when it is probable enough."""
+    def suffices(self, probability: float) -> bool:
+        """Whether ``probability`` reaches the threshold."""
+        return probability >= self._threshold
+
+    def most_probable(self, probabilities: Mapping[str, float]) -> Attribute | None:
+        """The most probable label; None below the threshold."""
         label = max(probabilities, key=probabilities.__getitem__)
         confidence = min(1.0, probabilities[label])
         if confidence < self._threshold:
@@ -135,8 +177,8 @@ class _Judge:
 
 
 def is_complete(attributes: StandardAttributes) -> bool:
-    """Whether nothing is left for the encoder to judge."""
-    return None not in (
+    """Whether the texts leave nothing for the encoder to classify."""
+    return attributes.not_fashion is not None or None not in (
         attributes.department,
         attributes.category,
         attributes.gender,

@@ -1,31 +1,40 @@
-"""From bytes that came from anywhere to an upright RGB picture, or a clear refusal."""
+"""Decodes untrusted bytes into an upright RGB picture, or refuses them with a reason."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from operators.ports import Picture
+from operators.images.blank import is_blank, on_ground
+from operators.images.colour import to_srgb, without_palette
+from operators.images.structure import check_scans, check_segments
+from operators.picture import Picture
 from schemas.errors import ImageRefused
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
-"""Pillow's names of what shops serve. Each decoder more is more code that reads hostile bytes: in
-particular TIFF (libtiff's many codecs) and EPS (starts a program) stay out."""
+"""Pillow's names of the accepted formats, those that shops serve. Every further decoder widens the
+attack surface; TIFF (libtiff's many codecs) and EPS (runs Ghostscript) in particular stay out."""
 
 MIN_SIDE = 8
-"""Pixels. Shops serve 1 x 1 pictures where they have none; below 8 there is no garment to see."""
+"""Pixels. Shops serve 1 x 1 placeholders; nothing smaller than 8 shows a garment."""
+
+MAX_FRAMES = 10
+"""Frames of an animation that are decoded to find one that shows something."""
 
 REDUCING_GAP = 3.0
-"""Pillow first averages whole blocks down to this many times the target size: 240 ms instead of
-570 on 40 megapixels. From 3.0 on "indistinguishable in most cases", its documentation says."""
+"""Pillow first box-averages down to this many times the target size: 240 ms instead of 570 on 40
+megapixels. Its documentation: from 3.0 on "indistinguishable from fair resampling in most cases".
+"""
 
-_TAKEN = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8")
-"""How most of FORMATS begin; a file that begins so but cannot be opened is broken."""
+# Bytes of a chunk after decompression. Pillow refuses from 1 MiB on; colour profiles reach 2.5.
+PngImagePlugin.MAX_TEXT_CHUNK = 4 * 2**20
 
-_NOT_TAKEN = (
+_ACCEPTED_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8")
+"""First bytes of most of FORMATS. A file with such a signature that cannot be opened is broken."""
+
+_REFUSED_SIGNATURES = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
     (b"%PDF", "PDF"),
@@ -33,9 +42,14 @@ _NOT_TAKEN = (
     (b"\0\0\1\0", "ICO"),
     (b"8BPS", "Photoshop"),
 )
-_MARKUP = ((b"<svg", "SVG"), (b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"<?xml", "XML"))
+_MARKUP_PREFIXES = (
+    (b"<svg", "SVG"),
+    (b"<!doctype html", "HTML"),
+    (b"<html", "HTML"),
+    (b"<?xml", "XML"),
+)
 
-_UPRIGHT = {
+_UNDO_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -44,102 +58,130 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation (tag 274, CIPA DC-008) -> what undoes it. 1 and anything else: nothing."""
+"""EXIF orientation (CIPA DC-008) -> the transposition that undoes it. 1 is upright; other values
+are invalid and ignored."""
+
+_ORIENTATION_TAG = 274
 
 
 def decode(content: bytes, *, max_pixels: int, max_side: int) -> Picture:
-    """The first frame of ``content``, upright, RGB, alpha on white, no side over ``max_side``.
+    """Decode ``content``: upright, sRGB, without transparency, scaled down so that no side exceeds
+    ``max_side`` pixels. Of an animation, the first frame that shows something.
 
-    The format is told by the bytes. Width times height is checked before any pixel is decoded.
-    Raises ImageRefused. Blocks (tens of ms for a photograph); meant for a thread.
+    The format is detected from the bytes. ``max_pixels`` (width x height) is checked before any
+    pixel is decoded, and is the limit of all frames together. Raises ImageRefused or MemoryError.
+    Blocking (tens of ms for a photograph).
     """
     if not content:
         raise ImageRefused("the picture has no bytes", reason="empty")
+    check_segments(content)
     opened = _open(content, max_pixels)
+    width, height = opened.size
+    check_scans(content, width * height)
+    scale = min(1.0, max_side / max(width, height))
+    target = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = _render(opened, target)
+    blank = is_blank(image)
+    for frame in range(1, min(MAX_FRAMES, max_pixels // (width * height))):
+        if not blank:
+            break
+        try:
+            opened.seek(frame)
+            later = _render(opened, target)
+        except MemoryError:
+            raise
+        except Exception:  # there is no such frame, or it is broken
+            break
+        if not is_blank(later):
+            image, blank = later, False
+    return Picture(image, _pixel_hash(image), blank)
+
+
+def _render(opened: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """The frame at which ``opened`` stands, in its final form. Raises ImageRefused."""
     try:
-        width, height = opened.size
-        scale = min(1.0, max_side / max(width, height))
-        target = (max(1, round(width * scale)), max(1, round(height * scale)))
-        # JPEG only: decode at 1/2, 1/4 or 1/8, never below the target; far less work.
+        # Affects JPEG only: decodes at 1/2, 1/4 or 1/8, never below the target. Far less work.
         opened.draft(None, target)
         orientation = _orientation(opened)
         opened.load()
-        image = _in_colour(opened)
+        image = without_palette(opened)
+    except MemoryError:
+        raise
     except Exception as error:
-        # Codecs fail on broken bytes with nearly every type of exception there is.
+        # Codecs raise almost any type of exception on broken bytes.
         raise ImageRefused(f"the picture is broken: {error}", reason="broken") from error
     if image.size != target:
         image = image.resize(target, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    # Colours and transparency after the resize, when the picture is small. (Pillow resizes with
+    # premultiplied alpha.)
+    image = to_srgb(image, opened.info.get("icc_profile"))
     if image.mode == "RGBA":
-        # Only now: what is left is small. (Pillow weights colours by alpha when it resizes.)
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    if orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[orientation])
-    return Picture(image, _hash(image))
+        image = on_ground(image)
+    if orientation in _UNDO_ORIENTATION:
+        image = image.transpose(_UNDO_ORIENTATION[orientation])
+    return image
 
 
 def _open(content: bytes, max_pixels: int) -> Image.Image:
-    """Reads the header only."""
+    """Read the header and check the size. Raises ImageRefused."""
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        raise _unknown(content) from None
+        raise _format_refusal(content) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        # Pillow's own limit, far above ours; it knows the size, we were not told.
+        # Pillow's own limit, far above ours; only its message has the size.
         raise ImageRefused(str(error), reason="too-many-pixels") from error
     except Exception as error:
         raise ImageRefused(f"the picture is broken: {error}", reason="broken") from error
     width, height = image.size
     if width * height > max_pixels:
         raise ImageRefused(
-            f"{width} x {height} pixels, more than {max_pixels:,}", reason="too-many-pixels"
+            f"the picture has {width} x {height} pixels, more than {max_pixels:,}",
+            reason="too-many-pixels",
         )
     if min(width, height) < MIN_SIDE:
-        raise ImageRefused(f"{width} x {height} pixels: no picture of a thing", reason="too-small")
+        raise ImageRefused(
+            f"the picture has {width} x {height} pixels, less than {MIN_SIDE} on a side",
+            reason="too-small",
+        )
     return image
 
 
-def _unknown(content: bytes) -> ImageRefused:
-    """The refusal of bytes that are none of FORMATS, naming what they are where that is easy."""
-    if content.startswith(_TAKEN):
+def _format_refusal(content: bytes) -> ImageRefused:
+    """The error for bytes in none of FORMATS; names the actual type where it is known."""
+    if content.startswith(_ACCEPTED_SIGNATURES):
         return ImageRefused("the picture is broken: its header cannot be read", reason="broken")
-    begin = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for mark, name in _MARKUP:
-        if begin.startswith(mark) or (name == "SVG" and mark in begin):
+    start = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for prefix, name in _MARKUP_PREFIXES:
+        if start.startswith(prefix) or (name == "SVG" and prefix in start):
             return ImageRefused(f"this is {name}, not a picture file", reason=name.lower())
     if content[4:8] == b"ftyp":
         name = "HEIC" if content[8:12] in (b"heic", b"heix", b"mif1", b"msf1") else "video"
-        return ImageRefused(f"{name} is not taken; send {_list()}", reason="type")
-    for mark, name in _NOT_TAKEN:
-        if content.startswith(mark):
-            return ImageRefused(f"{name} is not taken; send {_list()}", reason="type")
-    return ImageRefused(f"not a picture file; send {_list()}", reason="not-an-image")
+        return _type_refusal(name)
+    for signature, name in _REFUSED_SIGNATURES:
+        if content.startswith(signature):
+            return _type_refusal(name)
+    return ImageRefused(f"not a picture file; send {_format_list()}", reason="not-an-image")
 
 
-def _list() -> str:
+def _type_refusal(name: str) -> ImageRefused:
+    return ImageRefused(f"{name} is not accepted; send {_format_list()}", reason="type")
+
+
+def _format_list() -> str:
     return ", ".join(FORMATS[:-1]) + " or " + FORMATS[-1]
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation; 1 when there is none or the EXIF data is broken (the picture isn't)."""
+    """The EXIF orientation; 1 when it is missing or the EXIF data is broken."""
     try:
-        return int(image.getexif().get(274, 1))
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
         return 1
 
 
-def _in_colour(image: Image.Image) -> Image.Image:
-    """``image`` in RGBA when anything shines through, else in RGB."""
-    if image.mode.startswith("I"):
-        # Pillow clips when it converts 16-bit greys; their upper byte is the picture.
-        grey = np.asarray(image).astype(np.uint32) >> 8
-        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _hash(image: Image.Image) -> str:
-    """Equal for equal pixels, whatever file they came in; 128 bits against chance collisions."""
+def _pixel_hash(image: Image.Image) -> str:
+    """BLAKE2b of size and pixels, 32 hexadecimal digits; independent of the file format."""
     digest = hashlib.blake2b(f"{image.width}x{image.height}:".encode(), digest_size=16)
     digest.update(image.tobytes())
     return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""Where hishel (RFC 9111 caching) keeps responses: a folder, one file per URL.
+"""Storage of hishel's HTTP cache (RFC 9111): a folder with one file per URL.
 
-hishel's own storages need anysqlite or Redis; pictures are files, and a folder can be shared by
-processes and thrown away at any time (docs/decisions/033).
+hishel's own storages need anysqlite or Redis. A folder can be shared by several processes and
+deleted at any time (docs/decisions/033).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pathlib import Path
 from hishel import AsyncBaseStorage, Entry, Headers, Request, Response
 
 MAX_FOLDER_BYTES = 2 * 2**30
-"""The least recently used files are removed beyond this."""
+"""Beyond this size the least recently used files are evicted."""
 
 SWEEP_EVERY_BYTES = 64 * 2**20
-"""Written by this process between two looks at the folder's size."""
+"""Bytes that this process writes between two checks of the folder's size."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """One response as its file holds it: a line of JSON, then the body."""
+class _StoredResponse:
+    """The content of one file: all fields but the body as a line of JSON, then the body."""
 
     method: str
     url: str
@@ -37,16 +37,18 @@ class _Stored:
 
 
 class FolderStorage(AsyncBaseStorage):
-    """One entry per cache key: all our requests carry the same headers, so Vary has one answer.
+    """Keeps one entry per cache key: all our requests have the same headers, so Vary never splits
+    a URL into several responses.
 
-    A failing disk only loses the caching, as the base class asks. Expiry is RFC 9111's alone.
+    Disk errors only disable caching, as the base class requires. Entries expire by RFC 9111 alone;
+    ``ttl`` and ``tti`` are ignored.
     """
 
     def __init__(self, folder: Path, *, max_body_bytes: int) -> None:
         super().__init__(max_stream_size=max_body_bytes)
         self._folder = folder
         self._max_body_bytes = max_body_bytes
-        self._unswept = SWEEP_EVERY_BYTES  # look once at the start
+        self._bytes_since_sweep = SWEEP_EVERY_BYTES  # sweep at the first write
 
     async def create_entry(
         self,
@@ -57,9 +59,9 @@ class FolderStorage(AsyncBaseStorage):
         ttl: float | None = None,
         tti: float | None = None,
     ) -> Entry:
-        identity = uuid.UUID(key[:32])  # key: SHA-256 in hexadecimal digits
+        identity = uuid.UUID(key[:32])  # the key is a SHA-256 in hexadecimal digits
         assert isinstance(response.stream, AsyncIterator)
-        stream = self._saved_when_read(identity, request, response, response.stream)
+        stream = self._store_after_read(identity, request, response, response.stream)
         return Entry(identity, request, Response(response.status_code, response.headers, stream))
 
     async def get_entries(self, key: str) -> list[Entry]:
@@ -69,26 +71,27 @@ class FolderStorage(AsyncBaseStorage):
             return []
         request = Request(stored.method, stored.url, Headers(stored.request_headers))
         headers = Headers(stored.response_headers)
-        return [Entry(identity, request, Response(stored.status, headers, _once(stored.body)))]
+        body = _single_chunk(stored.body)
+        return [Entry(identity, request, Response(stored.status, headers, body))]
 
     async def update_headers(self, id: uuid.UUID, headers: Headers) -> None:
         stored = await asyncio.to_thread(self._read, id)
         if stored is not None:
-            renewed = replace(stored, response_headers=_plain(headers))
-            await asyncio.to_thread(self._write, id, renewed)
+            updated = replace(stored, response_headers=_to_dict(headers))
+            await asyncio.to_thread(self._write, id, updated)
 
     async def remove_entry(self, id: uuid.UUID) -> None:
         with suppress(OSError):
             self._path(id).unlink()
 
-    async def _saved_when_read(
+    async def _store_after_read(
         self,
         identity: uuid.UUID,
         request: Request,
         response: Response,
         stream: AsyncIterator[bytes],
     ) -> AsyncIterator[bytes]:
-        """``stream`` passed through; stored when it has been read to its end."""
+        """Pass ``stream`` through; store the body once it has been read to the end."""
         chunks: list[bytes] = []
         size = 0
         async for chunk in stream:
@@ -97,12 +100,12 @@ class FolderStorage(AsyncBaseStorage):
                 chunks.append(chunk)
             yield chunk
         if size <= self._max_body_bytes:
-            stored = _Stored(
+            stored = _StoredResponse(
                 request.method,
                 request.url,
-                _plain(request.headers),
+                _to_dict(request.headers),
                 response.status_code,
-                _plain(response.headers),
+                _to_dict(response.headers),
                 b"".join(chunks),
             )
             await asyncio.to_thread(self._write, identity, stored)
@@ -110,17 +113,18 @@ class FolderStorage(AsyncBaseStorage):
     def _path(self, identity: uuid.UUID) -> Path:
         return self._folder / identity.hex[:2] / identity.hex
 
-    def _read(self, identity: uuid.UUID) -> _Stored | None:
+    def _read(self, identity: uuid.UUID) -> _StoredResponse | None:
+        """The stored response; None if there is none or the file is damaged."""
         path = self._path(identity)
         try:
             content = path.read_bytes()
-            os.utime(path)  # used now
+            os.utime(path)  # the eviction order is the order of the last use
             head, _, body = content.partition(b"\n")
-            return _Stored(**json.loads(head), body=body)
+            return _StoredResponse(**json.loads(head), body=body)
         except (OSError, ValueError, TypeError):
             return None
 
-    def _write(self, identity: uuid.UUID, stored: _Stored) -> None:
+    def _write(self, identity: uuid.UUID, stored: _StoredResponse) -> None:
         head = asdict(stored)
         body = head.pop("body")
         content = json.dumps(head).encode() + b"\n" + body
@@ -134,13 +138,13 @@ class FolderStorage(AsyncBaseStorage):
             with suppress(OSError):
                 partial.unlink()
             return
-        self._unswept += len(content)
-        if self._unswept >= SWEEP_EVERY_BYTES:
-            self._unswept = 0
+        self._bytes_since_sweep += len(content)
+        if self._bytes_since_sweep >= SWEEP_EVERY_BYTES:
+            self._bytes_since_sweep = 0
             self._sweep()
 
     def _sweep(self) -> None:
-        """Remove the files used longest ago until the folder is within its limit."""
+        """Evict the least recently used files until the folder is within its limit."""
         files: list[tuple[float, int, Path]] = []
         for path in self._folder.glob("*/*"):
             try:
@@ -157,9 +161,9 @@ class FolderStorage(AsyncBaseStorage):
             total -= size
 
 
-async def _once(body: bytes) -> AsyncIterator[bytes]:
+async def _single_chunk(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
-def _plain(headers: Headers) -> dict[str, list[str]]:
+def _to_dict(headers: Headers) -> dict[str, list[str]]:
     return {name: list(headers.get_list(name) or []) for name in headers}

@@ -1,8 +1,8 @@
-"""HTTP to checked addresses only.
+"""An HTTP transport that connects to checked addresses only.
 
-The address that is checked is the address that is connected to: a name is resolved once, here,
-and the connection is made to a checked number, so a name server that answers differently the
-second time ("DNS rebinding") gains nothing. TLS still verifies the name in the URL.
+Each host name is resolved once, its addresses are checked, and the connection is made to one of
+them. A second, different DNS answer (DNS rebinding) therefore has no effect. TLS still verifies
+the host name of the URL.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ipaddress import ip_address
 import httpcore
 import httpx
 
-from operators.images.guard import Address, check_address
+from operators.images.addresses import Address, Reachable
 from schemas.errors import PictureUnavailable
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Opens connections to checked addresses only."""
+    """Opens TCP connections to checked addresses only."""
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
+    def __init__(self, reachable: Reachable) -> None:
+        self._reachable = reachable
         self._network = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -34,13 +34,15 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of ``host`` that answers.
+        """Connect to the first address of ``host`` that accepts.
 
-        One forbidden address among several refuses the host: who mixes them is up to something.
+        A single forbidden address refuses the whole host: a mix of public and private addresses
+        suggests an attack. Raises ImageRefused, PictureUnavailable or httpcore.ConnectError.
         """
+        self._reachable.check_port(port)
         addresses = await _resolve(host, port)
         for address in addresses:
-            check_address(address, allow_private=self._allow_private)
+            self._reachable.check_address(host, address)
         failures: list[str] = []
         for address in addresses:
             try:
@@ -53,8 +55,8 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 
 
 async def _resolve(host: str, port: int) -> Sequence[Address]:
-    """All addresses of ``host``, as the system's resolver reads it: it also understands 127.1 and
-    2130706433, which are therefore checked like any other spelling."""
+    """Resolve ``host`` with the system's resolver, which also accepts 127.1 and 2130706433; these
+    spellings are therefore checked like any other. Raises PictureUnavailable."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -64,19 +66,19 @@ async def _resolve(host: str, port: int) -> Sequence[Address]:
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """httpx over a connection pool that reaches checked addresses only; no proxies, HTTP/1.1.
+    """An httpx transport over a pool of checked HTTP/1.1 connections, without proxies.
 
-    The pool has no limit: a request that is cancelled while it waits for a place would take the
-    place with it for ever (httpcore issue 1093, open in 1.0.9). The caller limits himself.
+    The pool is unbounded because a request cancelled while it waits for a connection leaks that
+    connection for good (httpcore issue 1093, open in 1.0.9). Callers bound their own concurrency.
     """
 
-    def __init__(self, *, allow_private: bool, idle_connections: int) -> None:
+    def __init__(self, reachable: Reachable, *, idle_connections: int) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=None,
             max_keepalive_connections=idle_connections,
             keepalive_expiry=15.0,
-            network_backend=GuardedNetwork(allow_private=allow_private),
+            network_backend=GuardedNetwork(reachable),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

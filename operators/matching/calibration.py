@@ -1,8 +1,8 @@
-"""What has to be measured once per encoder: how its similarities read as probabilities.
+"""Calibration of an encoder: how its similarities map to probabilities.
 
-The figures lie in ``calibration.json`` next to an encoder's weights and are fitted by
-``python -m sandbox.training.calibrate``. Without that file the defaults below hold: cautious
-guesses for CLIP models of the usual scale, so confidences are then ranks, not probabilities.
+``python -m sandbox.training.calibrate`` fits it and writes ``calibration.json`` next to the
+encoder's weights. Without that file the defaults below apply. They are cautious guesses for CLIP
+models of the usual scale: confidences are then meaningful as ranks only, not as probabilities.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.attributes import Department
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, list_problems
 
 FILE_NAME = "calibration.json"
 
 
 class Logistic(BaseModel):
-    """A probability from named features: 1 / (1 + exp(-(bias + sum of weight * feature)))."""
+    """Logistic regression on named features: 1 / (1 + exp(-(bias + sum of weight * feature)))."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,54 +29,57 @@ class Logistic(BaseModel):
     weights: dict[str, float]
 
     def probability(self, features: Mapping[str, float]) -> float:
-        """A feature that is missing counts 0, and so does one without a weight."""
+        """Probability in 0..1; a missing feature, or one without a weight, counts as 0."""
         logit = self.bias + sum(w * features.get(name, 0.0) for name, w in self.weights.items())
         return float(1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0))))
 
 
 class Calibration(BaseModel):
-    """Features are named in ``patch_segmenter`` and ``confidence_features``, beside this file."""
+    """The feature names are defined in ``patch_segmenter`` and ``confidence_features``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     labels: tuple[str, ...] | None = Field(
-        None, description="Taxonomy labels that the encoder has been trained on; null: all."
+        None, description="Taxonomy labels that the encoder was trained on; null: all."
     )
     departments: tuple[Department, ...] = Field(
-        tuple(Department), description="Departments that the encoder can find in a picture."
+        tuple(Department), description="Departments that the encoder can locate in a picture."
     )
     patch_scale: float = Field(
         100.0, gt=0, description="Softmax scale of patch similarities (CLIP's logit scale)."
     )
     one_piece: Logistic = Field(
         Logistic(bias=0.0, weights={"log_ratio": 1.0}),
-        description="That a body wears a dress rather than a top and a bottom.",
+        description="Probability that a person wears a dress rather than a top and a bottom.",
     )
     presence: Logistic = Field(
         Logistic(bias=-2.0, weights={"peak": 8.0, "likeness": 1.0}),
-        description="That a layer is in the picture at all.",
+        description="Probability that the picture shows the layer at all.",
     )
     same_item: Logistic = Field(
         Logistic(bias=-10.0, weights={"region": 15.0, "category_gap": -20.0}),
-        description="That the best product is the item of a layer that the tagger has described.",
+        description="Probability that the best product is the layer's item, if the tagger "
+        "described the layer.",
     )
     same_item_described: Logistic | None = Field(
         None,
-        description="The same, of a layer that a vision-language model has described; null: as the "
-        "tagger's.",
+        description="The same, if a vision-language model described the layer; null: same_item.",
     )
 
     def confidence(self, features: Mapping[str, float], *, by_model: bool) -> float:
-        """That the best product is the layer's very item, as described by a
-        vision-language model (``by_model``) or the tagger; features: ``confidence_features``."""
+        """Probability that the best product is the layer's very item.
+
+        ``features``: see ``confidence_features``. ``by_model``: a vision-language model, not the
+        tagger, described the layer.
+        """
         fitted = self.same_item_described if by_model else None
         return (fitted or self.same_item).probability(features)
 
     @classmethod
     def of_encoder(cls, model: str) -> Self:
-        """The file next to the weights of ``model`` (as in EncoderSettings), or the defaults.
+        """Read the file next to the weights of ``model`` (as in EncoderSettings), or use defaults.
 
-        Raises Misconfigured when there is a file that cannot be read.
+        Raises Misconfigured when the file exists but cannot be read.
         """
         folder = model.removeprefix("local-dir:")
         path = Path(folder) / FILE_NAME
@@ -84,5 +87,7 @@ class Calibration(BaseModel):
             return cls()
         try:
             return cls.model_validate_json(path.read_bytes())
-        except (ValidationError, OSError) as error:
-            raise Misconfigured(f"{path}: {error}") from error
+        except ValidationError as error:
+            raise Misconfigured(f"{path}: {list_problems(error)}") from error
+        except OSError as error:
+            raise Misconfigured(f"{path}: {error.strerror}") from error

@@ -1,56 +1,58 @@
-"""The choices for a layer: search, filter, fold, refill; relax what was only guessed."""
+"""Candidates for a layer: search, filter, fold, refill; relax inferred preferences if too few."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.matching.journal import Journal
-from operators.matching.parts import MatchParts
+from operators.matching.eligibility import passes
+from operators.matching.look_run import LookRun
+from operators.matching.ranked_product import RankedProduct
+from operators.matching.relaxation import ladder
 from operators.matching.retrieve import coarse_filters, retrieve
-from operators.matching.select import Choice, fold, ladder, passes
+from operators.matching.select import fold
 from operators.ports import Vector
 from schemas.attributes import Department
-from schemas.looks import Look, Preferences
+from schemas.looks import Preferences
 
 REFILLS = 3
-"""Times a search is repeated with twice as many candidates when filters and folding leave too
-few: up to eight times the candidates, then the layer makes do with what there is."""
+"""A search that yields too few products after filtering and folding is repeated at most this many
+times, each time with twice as many candidates."""
 
 
-async def find(
-    vector: Vector, department: Department, look: Look, parts: MatchParts, journal: Journal
-) -> tuple[list[Choice], tuple[str, ...]]:
-    """The choices, best first, and the inferred wishes that were let go to have enough of them."""
-    choices: list[Choice] = []
-    let_go: tuple[str, ...] = ()
-    for relaxed, inferred in ladder(look.inferred, department):
-        wishes = (look.preferences, inferred)
-        choices = await _search(vector, department, look, wishes, parts, journal)
-        let_go = relaxed
-        if len(choices) >= parts.settings.min_products:
+async def find_candidates(
+    run: LookRun, department: Department, vector: Vector
+) -> tuple[list[RankedProduct], tuple[str, ...]]:
+    """The eligible products, best first, and the inferred preferences that were relaxed.
+
+    Inferred preferences are relaxed one by one until there are ``min_products`` products.
+    """
+    products: list[RankedProduct] = []
+    relaxed: tuple[str, ...] = ()
+    for relaxed, inferred in ladder(run.look.inferred, department):  # noqa: B007
+        products = await _search(run, department, vector, (run.look.preferences, inferred))
+        if len(products) >= run.parts.settings.min_products:
             break
-    return choices, let_go
+    return products, relaxed
 
 
 async def _search(
-    vector: Vector,
-    department: Department,
-    look: Look,
-    wishes: Sequence[Preferences],
-    parts: MatchParts,
-    journal: Journal,
-) -> list[Choice]:
-    filters = coarse_filters(look, department, wishes)
+    run: LookRun, department: Department, vector: Vector, preferences: Sequence[Preferences]
+) -> list[RankedProduct]:
+    filters = coarse_filters(run.look, department, preferences)
     if filters is None:
         return []
-    wanted = parts.settings.products_per_layer
-    limit = wanted * parts.settings.over_fetch
-    choices: list[Choice] = []
+    settings = run.parts.settings
+    limit = settings.products_per_layer * settings.over_fetch
+    products: list[RankedProduct] = []
     for _ in range(REFILLS + 1):
-        offers, more = await retrieve(vector, filters, limit, parts, journal)
-        passing = [o for o in offers if passes(o.entry, look, department, wishes)]
-        choices = fold(passing, parts.settings.duplicate_similarity)
-        if len(choices) >= wanted or not more:
+        retrieved, more = await retrieve(run, vector, filters, limit)
+        passing = [
+            product
+            for product in retrieved
+            if passes(product.entry, run.look, department, preferences, run.now)
+        ]
+        products = fold(passing, settings.duplicate_similarity)
+        if len(products) >= settings.products_per_layer or not more:
             break
         limit *= 2
-    return choices
+    return products

@@ -1,32 +1,34 @@
-"""How sure a layer's best product is the very item; below a threshold nothing is shown."""
+"""Features of the confidence that a layer's best product is the very item in the picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.matching.rerank import Ranked
+from operators.matching.ranked_product import RankedProduct
 from operators.matching.tagger import Tagger
 from operators.ports import LayerDescription, Vector
 
 
 async def confidence_features(
-    ranked: Sequence[Ranked],
+    products: Sequence[RankedProduct],
     description: LayerDescription,
     text: Vector,
     region: Vector | None,
     tagger: Tagger,
 ) -> dict[str, float]:
-    """What the confidence is made of; ``ranked`` is not empty, ``text`` is the query's vector.
+    """The features of :attr:`Calibration.same_item`, by name.
 
-    region: cosine of region and best product; text: of query and best product; margin: how much
-    less similar the second product is; colour, pattern: 1 where the description and the product
-    agree or one of them does not say; category_gap: how much nearer the region lies to its own
-    category's caption than to the product's category's, at least 0. Without a region, the text
-    takes its place.
+    ``products``: best first, not empty; ``text``: the embedding of the layer's query; ``region``:
+    of its crop (without one, the text replaces it).
+
+    region: cosine of region and best product. text: cosine of text and best product. margin: the
+    first, minus the highest such cosine of the other products. colour, pattern: 1 if description
+    and product agree or one of them is unknown, else 0. category_gap: how much higher the region's
+    cosine is with the caption of its own category than with that of the product's, at least 0.
     """
     seen = text if region is None else region
-    similarities = [float(seen @ one.choice.offer.candidate.vector) for one in ranked]
-    best = ranked[0].choice.offer.candidate
+    similarities = [float(seen @ product.vector) for product in products]
+    best = products[0]
     return {
         "region": similarities[0],
         "text": float(text @ best.vector),

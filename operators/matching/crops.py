@@ -1,4 +1,4 @@
-"""Squares of a picture: what an encoder that reads squares is given of a picture that is none."""
+"""Square crops of a picture, for encoders with a square input."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from PIL import Image
 from schemas.looks import Region
 
 MARGIN = 1.16
-"""A region's square is this much larger than the region's longer side. Encoders read a garment
-better with a little of what surrounds it; the sandbox encoder was trained with this margin."""
+"""Side of a region's square, relative to the region's longer side. Encoders recognise a garment
+better with some context around it; the sandbox encoder was trained with this margin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """In pixels of the picture; may reach beyond it."""
+    """In pixels of the picture; may extend beyond it."""
 
     x: float
     y: float
@@ -24,7 +24,7 @@ class Square:
 
 
 def square_around(region: Region, width: int, height: int, margin: float = MARGIN) -> Square:
-    """The square with the region's centre, ``margin`` times as long as its longer side."""
+    """The square centred on the region, ``margin`` times as long as the region's longer side."""
     x0, x1 = region.x0 * width, region.x1 * width
     y0, y1 = region.y0 * height, region.y1 * height
     side = max(x1 - x0, y1 - y0) * margin
@@ -32,13 +32,13 @@ def square_around(region: Region, width: int, height: int, margin: float = MARGI
 
 
 def cut(picture: Image.Image, square: Square) -> Image.Image:
-    """The square of the picture; beyond the picture its edge is repeated."""
+    """Crop the square; outside the picture, edge pixels are repeated."""
     left, top = int(np.floor(square.x)), int(np.floor(square.y))
     side = max(1, int(np.ceil(square.side)))
     columns = np.clip(np.arange(left, left + side), 0, picture.width - 1)
     rows = np.clip(np.arange(top, top + side), 0, picture.height - 1)
     x, y = int(columns[0]), int(rows[0])
-    part = picture.crop((x, y, int(columns[-1]) + 1, int(rows[-1]) + 1))
-    if part.size == (side, side):
-        return part
-    return Image.fromarray(np.asarray(part)[rows - y][:, columns - x])
+    inside = picture.crop((x, y, int(columns[-1]) + 1, int(rows[-1]) + 1))
+    if inside.size == (side, side):
+        return inside
+    return Image.fromarray(np.asarray(inside)[rows - y][:, columns - x])

@@ -1,4 +1,4 @@
-"""Heat maps: which class (a department, skin, hair, background) each cell of a picture shows."""
+"""Heat maps: the class (department, skin, hair, background) of each cell of a picture."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ GRID = 96
 """Cells along a frame's longer side."""
 
 CLOSER = 1.3
-"""A region is read once more in windows this much larger than its longer side."""
+"""Side of the windows that zoom in on a region, relative to the region's longer side."""
 
 SHIFTS = (0.0, 0.075, -0.075)
-"""Where their centres lie, in sides to the right and down: about half a patch apart, so that the
-mean of the windows is finer than a patch. docs/decisions/040 has what else was tried."""
+"""Offsets of these windows to the right and down, in sides: about half a patch apart, so that the
+mean of the windows has a finer resolution than a patch. Alternatives: docs/decisions/040."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A part of a picture, in pixels; may reach beyond it."""
+    """A rectangle of a picture, in pixels; may extend beyond it."""
 
     x: float
     y: float
@@ -39,7 +39,10 @@ class Frame:
     height: float
 
     def region(self, box: Region, width: int, height: int) -> Region:
-        """``box``, in fractions of this frame, in fractions of the picture of that size."""
+        """Convert ``box`` from fractions of this frame to fractions of the whole picture.
+
+        ``width``, ``height``: of the picture, in pixels.
+        """
         return Region(
             x0=_within((self.x + box.x0 * self.width) / width, 0.0, 1.0 - EDGE),
             y0=_within((self.y + box.y0 * self.height) / height, 0.0, 1.0 - EDGE),
@@ -49,31 +52,31 @@ class Frame:
 
 
 EDGE = 1e-3
-"""A region that lies on the picture's very edge keeps this much of the picture."""
+"""Smallest size of a region at the picture's edge, as a fraction of the picture."""
 
 
-async def read_heat(
+async def heat_map(
     image: Image, encoder: ImageTextEncoder, classes: NDArray[np.float32], scale: float
 ) -> Heat:
-    """What the patches of windows of several sizes say of each cell of the picture, the mean of
-    the sizes.
+    """The heat map of the whole picture: the mean over windows of several sizes.
 
-    ``classes``: shape (classes, dimension), unit norm; ``scale``: softmax scale of the cosines.
+    ``classes``: class embeddings, shape (classes, dimension), unit norm; ``scale``: softmax scale
+    of the cosines.
     """
     frame = Frame(0, 0, image.width, image.height)
     sizes = windows(image.width, image.height)
-    read = partial(_read, image, frame, encoder=encoder, classes=classes, scale=scale)
-    return np.asarray(np.mean(await asyncio.gather(*map(read, sizes)), axis=0))
+    heat_of = partial(_heat_of, image, frame, encoder=encoder, classes=classes, scale=scale)
+    return np.asarray(np.mean(await asyncio.gather(*map(heat_of, sizes)), axis=0))
 
 
-async def read_closer(
+async def zoomed_heat_map(
     image: Image,
     region: Region,
     encoder: ImageTextEncoder,
     classes: NDArray[np.float32],
     scale: float,
 ) -> tuple[Frame, Heat]:
-    """The surroundings of ``region``, and what windows of its own size say of each cell there."""
+    """The frame around ``region``, and its heat map by windows of the region's own size."""
     around = square_around(region, image.width, image.height, CLOSER)
     side = around.side / CLOSER
     squares = [
@@ -82,10 +85,11 @@ async def read_closer(
     reach = max(SHIFTS) * side
     whole = around.side + 2 * reach
     frame = Frame(around.x - reach, around.y - reach, whole, whole)
-    return frame, await _read(image, frame, squares, encoder=encoder, classes=classes, scale=scale)
+    heat = await _heat_of(image, frame, squares, encoder=encoder, classes=classes, scale=scale)
+    return frame, heat
 
 
-async def _read(
+async def _heat_of(
     image: Image,
     frame: Frame,
     squares: Sequence[Square],
@@ -101,8 +105,10 @@ async def _read(
 
 
 def windows(width: int, height: int) -> list[list[Square]]:
-    """Squares of two sizes: the shorter side of the picture, and half of that, half overlapping.
-    A strip is read as if it were a third as wide as long, to bound their number."""
+    """Squares of two sizes, each overlapping by half: the picture's shorter side, and half of it.
+
+    To bound their number, the shorter side counts as at least a third of the longer one.
+    """
     longer = max(width, height)
     shorter = max(min(width, height), longer / 3)
     return [
@@ -118,37 +124,43 @@ def _starts(length: int, side: float) -> list[float]:
     return [(length - side) * step / steps for step in range(steps + 1)]
 
 
-def overlay(frame: Frame, squares: Sequence[Square], likely: Sequence[NDArray[np.float64]]) -> Heat:
-    """The mean, over all squares that cover a cell, of what they say of it.
+def overlay(
+    frame: Frame, squares: Sequence[Square], probabilities: Sequence[NDArray[np.float64]]
+) -> Heat:
+    """Average the squares' probabilities in each cell of the frame that they cover.
 
-    ``likely``: per square, shape (rows, columns, classes), probabilities of the classes in each
-    part of the square, interpolated linearly between the parts' centres. The result has GRID
-    cells along the longer side of the frame.
+    ``probabilities``: per square, shape (rows, columns, classes), one entry per patch of the
+    square; interpolated linearly between the patches' centres. The result has GRID cells along the
+    longer side of the frame; cells that no square covers are 0.
     """
     cell = max(frame.width, frame.height) / GRID
     rows, columns = (max(1, round(side / cell)) for side in (frame.height, frame.width))
     ys = frame.y + (np.arange(rows) + 0.5) * frame.height / rows
     xs = frame.x + (np.arange(columns) + 0.5) * frame.width / columns
-    total = np.zeros((likely[0].shape[-1], rows, columns))
+    total = np.zeros((probabilities[0].shape[-1], rows, columns))
     covered = np.zeros((rows, columns))
-    for square, said in zip(squares, likely, strict=True):
-        y, weight_y = _weights(ys, square.y, square.side, said.shape[0])
-        x, weight_x = _weights(xs, square.x, square.side, said.shape[1])
+    for square, patches in zip(squares, probabilities, strict=True):
+        y, weight_y = _weights(ys, square.y, square.side, patches.shape[0])
+        x, weight_x = _weights(xs, square.x, square.side, patches.shape[1])
         into_y, into_x = np.ix_(y, x)
-        total[:, into_y, into_x] += np.einsum("ir,jc,rck->kij", weight_y, weight_x, said)
+        # Two matrix products: an einsum over three operands takes 30 times as long.
+        total[:, into_y, into_x] += weight_y @ patches.transpose(2, 0, 1) @ weight_x.T
         covered[into_y, into_x] += 1
     return np.asarray(total / np.maximum(covered, 1))
 
 
 def _weights(
-    cells: NDArray[np.float64], start: float, side: float, parts: int
+    cells: NDArray[np.float64], start: float, side: float, patches: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Of one axis: the indices of the ``cells`` inside the square, and, shape (cells inside,
-    parts), how much each part of the square counts for them."""
-    place = (cells - start) / side
-    inside = np.flatnonzero((place >= 0) & (place < 1))
-    place = np.clip(place[inside] * parts - 0.5, 0, parts - 1)
-    distance = np.abs(place[:, None] - np.arange(parts)[None, :])
+    """Linear interpolation along one axis.
+
+    Returns the indices of the ``cells`` inside the square, and the weight of each patch for each
+    of them, shape (cells inside, patches).
+    """
+    position = (cells - start) / side
+    inside = np.flatnonzero((position >= 0) & (position < 1))
+    position = np.clip(position[inside] * patches - 0.5, 0, patches - 1)
+    distance = np.abs(position[:, None] - np.arange(patches)[None, :])
     return inside, np.maximum(0.0, 1.0 - distance)
 
 
@@ -157,6 +169,6 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Over the last axis."""
+    """Softmax over the last axis."""
     weights = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
     return np.asarray(weights / weights.sum(-1, keepdims=True))

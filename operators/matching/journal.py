@@ -1,4 +1,4 @@
-"""What a look's event tells about its own making: how long each stage took, and what gave way."""
+"""Stage timings and degradations of one look, as published in its event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.errors import DeadlineExceeded, LookSyncError, Unavailable
 
 
 class Journal:
-    """Timings and degradations of one look; written by its stages."""
+    """Collects the timings and degradations of one look; the stages write to it."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
@@ -19,8 +19,10 @@ class Journal:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Take the time of the body, in milliseconds of wall clock; of layers that are matched
-        side by side, the slowest one's."""
+        """Measure the wall-clock time of the body in milliseconds.
+
+        A stage that runs once per layer, concurrently, counts with its slowest layer.
+        """
         start = time.perf_counter()
         try:
             yield
@@ -29,13 +31,16 @@ class Journal:
             self._stages[name] = max(elapsed, self._stages.get(name, 0.0))
 
     def timings_ms(self) -> dict[str, float]:
-        """Every stage so far, and ``total`` since the journal was begun; to the microsecond."""
+        """Milliseconds per stage, and ``total`` since the journal was created.
+
+        Rounded to microseconds.
+        """
         total = (time.perf_counter() - self._began) * 1000
         timings = {**self._stages, "total": total}
         return {name: round(elapsed, 3) for name, elapsed in timings.items()}
 
     def degrade(self, stage: str, cause: LookSyncError | str) -> None:
-        """Record once that ``stage`` had to do without, e.g. ``describe:deadline``."""
+        """Record once that ``stage`` was degraded, e.g. ``describe:deadline``."""
         entry = f"{stage}:{cause if isinstance(cause, str) else _code(cause)}"
         if entry not in self.degraded:
             self.degraded.append(entry)

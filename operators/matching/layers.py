@@ -1,4 +1,4 @@
-"""The layers a look has: where each is, what it looks like, and what is said of it."""
+"""Detect the layers of a look: where each one is, how it looks, and how it is described."""
 
 from __future__ import annotations
 
@@ -8,58 +8,54 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
-from operators.budget import Budget
 from operators.concurrency import gather_or_cancel
 from operators.matching.crops import cut, square_around
-from operators.matching.journal import Journal
-from operators.matching.parts import MatchParts
+from operators.matching.look_run import LookRun
 from operators.ports import LayerDescription, Located, Picture, Vector
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Unavailable
-from schemas.looks import Look
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One garment or accessory group that a look wears."""
+    """A garment or group of accessories worn in a look."""
 
     department: Department
     picture: Image
-    """The look's."""
+    """The whole look."""
     located: Located | None
-    """None: the vision-language model names it, the segmenter did not find it."""
+    """None: named by the vision-language model, not found by the segmenter."""
     crop: Image | None
-    """The square around its region."""
+    """The square around the region."""
     region: Vector | None
     """The crop's embedding."""
     description: LayerDescription | None
-    """The vision-language model's; None: the tagger is to write it."""
+    """By the vision-language model; None: the tagger has to describe the layer."""
 
 
-async def detect_layers(
-    look: Look, pictures: Sequence[Picture], parts: MatchParts, budget: Budget, journal: Journal
-) -> list[Layer]:
-    """The look's layers, those asked for only, from head of the list of departments to its end.
+async def detect_layers(run: LookRun, pictures: Sequence[Picture]) -> list[Layer]:
+    """The layers to match, in the order of the departments.
 
-    The vision-language model says which there are; without one, or when it fails or is late, those
-    that the segmenter found with enough confidence. Raises DeadlineExceeded when there is no time
-    even for that.
+    The vision-language model decides which layers there are. Without a model, or when it fails or
+    is late, these are the layers located with at least ``layer_threshold`` confidence. Explicitly
+    preferred departments are the only ones matched; inferred ones are, unless none is worn.
+
+    Raises DeadlineExceeded when there is no time even for locating layers.
     """
-    image = pictures[0].image
-    with journal.stage("segment"):
-        async with budget.enforced("segment"):
+    image, parts = pictures[0].image, run.parts
+    with run.journal.stage("segment"):
+        async with run.budget.enforced("segment"):
             described, located = await asyncio.gather(
-                _describe(pictures, parts, budget.share(parts.settings.describe_share), journal),
-                parts.segmenter.locate(image, tuple(Department)),
+                _describe(run, pictures), parts.segmenter.locate(image, tuple(Department))
             )
     if described is not None:
         present = set(described)
     else:
         threshold = parts.settings.layer_threshold
         present = {d for d, place in located.items() if place.confidence >= threshold}
-    wanted = present.intersection(look.preferences.departments or Department)
-    # A guess at what the user wants never hides a whole look.
-    wanted = wanted.intersection(look.inferred.departments) or wanted
+    wanted = present.intersection(run.look.preferences.departments or Department)
+    # An inferred preference must never hide a whole look.
+    wanted = wanted.intersection(run.look.inferred.departments) or wanted
 
     async def layer(department: Department) -> Layer:
         place = located.get(department)
@@ -70,19 +66,20 @@ async def detect_layers(
         region = await parts.encoder.encode_image(crop)
         return Layer(department, image, place, crop, region, description)
 
-    with journal.stage("regions"):
-        async with budget.enforced("regions"):
+    with run.journal.stage("regions"):
+        async with run.budget.enforced("regions"):
             return await gather_or_cancel(layer(d) for d in Department if d in wanted)
 
 
 async def _describe(
-    pictures: Sequence[Picture], parts: MatchParts, budget: Budget, journal: Journal
+    run: LookRun, pictures: Sequence[Picture]
 ) -> dict[Department, LayerDescription] | None:
-    if parts.vlm is None:
+    if run.parts.vlm is None:
         return None
+    budget = run.budget.share(run.parts.settings.describe_share)
     try:
         async with budget.enforced("describe"):
-            return await parts.vlm.describe(pictures, budget)
+            return await run.parts.vlm.describe(pictures, budget)
     except (Unavailable, DeadlineExceeded) as error:
-        journal.degrade("describe", error)
+        run.journal.degrade("describe", error)
         return None

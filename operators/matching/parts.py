@@ -1,4 +1,4 @@
-"""What the look flow is given to work with; built by the composition root."""
+"""The components that the look flow works with; built by the composition root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from schemas.settings import MatchingSettings
 
 @dataclass(frozen=True, slots=True)
 class MatchParts:
-    """Everything is shared by concurrent looks."""
+    """Concurrent looks share all parts."""
 
     pictures: PictureSource
     encoder: ImageTextEncoder
@@ -31,15 +31,16 @@ class MatchParts:
     segmenter: Segmenter
     tagger: Tagger
     calibration: Calibration
-    """Belongs to the encoder."""
+    """Fitted for ``encoder``."""
     thumbnails: Thumbnails
     settings: MatchingSettings
-    waits_for_ledger: bool = True
-    """True, in the stream: a look whose products cannot be checked with the ledger is tried again.
-    False, online: it is answered now by what the index knows, and says so."""
+    require_ledger: bool = True
+    """Without a ledger: True (stream) raises, and the look is retried; False (online) answers from
+    the index alone and reports the degradation."""
     cache: Cache | None = None
-    """None: every look is matched anew."""
+    """None: results are not cached."""
     vlm: VisionLanguageModel | None = None
-    """None: the tagger describes, similarity ranks; that is no degradation."""
-    cutter: QuerySegmenter | None = None
-    """Cuts out a layer whose products the model could not judge; None: the layer's square does."""
+    """None: the tagger describes layers and similarity ranks products; not a degradation."""
+    query_segmenter: QuerySegmenter | None = None
+    """Segments a layer whose products the vision-language model could not judge. None: the order by
+    the layer's square crop is kept."""

@@ -1,8 +1,8 @@
-"""Where each layer is, found by the encoder itself.
+"""Locate layers with the encoder alone.
 
-A heat map per department (operators.matching.heat) gives each layer's region, which is then read
-once more by itself; how hot it is both times, and how much the region as a picture of its own
-looks like the department, say whether it is there at all. Which reading measures best:
+The heat map of a department (operators.matching.heat) gives the layer's region, and a second,
+zoomed heat map refines it. The heat in both, and how well the region's crop is classified as the
+department, give the probability that the layer is there at all. Alternatives measured:
 docs/decisions/040.
 """
 
@@ -18,53 +18,56 @@ from PIL.Image import Image
 
 from operators.matching.calibration import Calibration
 from operators.matching.crops import cut, square_around
-from operators.matching.heat import Heat, read_closer, read_heat
+from operators.matching.heat import Heat, heat_map, zoomed_heat_map
 from operators.ports import ImageTextEncoder, Located
 from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Department
 from schemas.looks import Region
 
 SURROUNDINGS = ("skin", "hair", "background")
-"""What a picture of a person shows besides garments."""
+"""Classes besides the departments in a picture of a person."""
 
 ONE_PIECE = Department.DRESS
 TWO_PIECES = (Department.TOP, Department.BOTTOM)
-"""Alternatives: a body is covered by the one or by the others."""
+"""Mutually exclusive with ONE_PIECE."""
 
 PEAK_CELLS = 16
-"""A layer's peak is the mean of this many hottest cells: less than the smallest garment covers
-(glasses on a full figure: about 17 x 7 cells), more than a stray patch's centre."""
+"""A layer's peak is the mean of this many hottest cells: fewer than the smallest garment covers
+(glasses on a full figure: about 17 x 7 cells), more than the centre of a stray patch."""
 
 HOT = 0.4
-"""Of the peak: what is at least so hot belongs to the layer."""
+"""Cells with at least this share of the peak belong to the layer."""
 
 EDGE_SHARE = 0.005
-"""Share of a layer's heat that is cut off on each side of its box: stray patches."""
+"""Share of a layer's heat trimmed from each side of its box, to drop stray patches."""
 
 FLOOR = 1e-4
-"""Probabilities below are as good as none."""
+"""Added to probabilities before their logarithm is taken."""
 
 FAINT = 0.05
-"""Peaks below are not looked at closer: none of the sandbox's layers has one."""
+"""Regions with a lower peak are not zoomed in on: no layer of the sandbox has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a department's being in a picture."""
+    """Features of the probability that a picture shows a department."""
 
     region: Region
     peak: float
     """Mean probability of the hottest cells."""
     closer: float
-    """The same when the region is read by itself."""
+    """The same in the zoomed heat map."""
     area: float
-    """Square root of the share of the picture that is more likely the department than not, so
-    that glasses and coats are on one scale."""
+    """Square root of the share of cells that show the department with at least 0.5 probability;
+    the root puts glasses and coats on one scale."""
     likeness: float
-    """Log-probability that the region, as a picture of its own, shows the department."""
+    """Log-probability that the region's crop shows the department."""
 
     def features(self, department: Department) -> dict[str, float]:
-        """As :attr:`Calibration.presence` names them; departments are not equally easy to see."""
+        """The features of :attr:`Calibration.presence`, by name.
+
+        Each department has a feature of its own, as some are easier to see than others.
+        """
         return {
             "peak": self.peak,
             "closer": self.closer,
@@ -75,10 +78,10 @@ class Evidence:
 
 
 class PatchSegmenter:
-    """Implements :class:`operators.ports.Segmenter` with nothing but an encoder."""
+    """A :class:`operators.ports.Segmenter` that needs nothing but an encoder."""
 
     fingerprint = "patches-1"
-    """Of the method; what else regions depend on is the encoder's and the calibration's."""
+    """Of the method only; encoder and calibration are identified separately."""
 
     def __init__(
         self,
@@ -86,7 +89,7 @@ class PatchSegmenter:
         departments: Sequence[Department],
         calibration: Calibration,
     ) -> None:
-        """``departments``: what is looked for, as far as the encoder is calibrated on it."""
+        """``departments``: to locate; those that the calibration lacks are ignored."""
         self._encoder = encoder
         self._calibration = calibration
         self._departments = tuple(d for d in departments if d in calibration.departments)
@@ -97,7 +100,7 @@ class PatchSegmenter:
         )
 
     async def prepare(self) -> None:
-        """Encode the classes' prompts, so that no look waits for it."""
+        """Encode the classes' prompts ahead of the first look."""
         await self._classes.vectors()
 
     async def locate(self, image: Image, layers: Sequence[Department]) -> dict[Department, Located]:
@@ -112,12 +115,12 @@ class PatchSegmenter:
         }
 
     async def heat(self, image: Image) -> Heat:
-        """Classes in the order of the departments, then SURROUNDINGS."""
+        """The picture's heat map; classes: the departments in their order, then SURROUNDINGS."""
         classes = await self._classes.vectors()
-        return await read_heat(image, self._encoder, classes, self._calibration.patch_scale)
+        return await heat_map(image, self._encoder, classes, self._calibration.patch_scale)
 
     def one_piece_log_ratio(self, heat: Heat) -> float:
-        """Log of the one-piece's heat over the geometric mean of the two pieces'."""
+        """Log of the heat of ONE_PIECE over the geometric mean of the heat of TWO_PIECES."""
         mass = np.log(heat.mean((1, 2)) + FLOOR)
         one, two = self._numbers([ONE_PIECE]), self._numbers(TWO_PIECES)
         return float(mass[one].sum() - mass[two].sum() / max(len(two), 1))
@@ -125,20 +128,20 @@ class PatchSegmenter:
     async def evidence(
         self, image: Image, heat: Heat, one_piece: bool
     ) -> dict[Department, Evidence]:
-        """For every department that may be there, given whether the body wears a one-piece."""
+        """The evidence for each department that is possible with, or without, a one-piece."""
         excluded = self._numbers(TWO_PIECES if one_piece else [ONE_PIECE])
         heat, classes = _without(heat, excluded), await self._classes.vectors()
         kept = [n for n in range(len(self._departments)) if n not in excluded]
 
-        async def look_at(number: int) -> Evidence:
+        async def evidence_of(number: int) -> Evidence:
             box, peak = _box_of(heat[number])
             area = float(np.sqrt((heat[number] >= 0.5).mean()))
             if peak < FAINT:
                 return Evidence(box, peak, 0.0, area, float(np.log(FLOOR)))
-            frame, local = await read_closer(
+            frame, zoomed = await zoomed_heat_map(
                 image, box, self._encoder, classes, self._calibration.patch_scale
             )
-            closer_box, closer = _box_of(_without(local, excluded)[number])
+            closer_box, closer = _box_of(_without(zoomed, excluded)[number])
             region = frame.region(closer_box, image.width, image.height)
             square = square_around(region, image.width, image.height)
             vector = await self._encoder.encode_image(cut(image, square))
@@ -146,8 +149,8 @@ class PatchSegmenter:
             likeness = float(np.log(probabilities[self._departments[number]] + FLOOR))
             return Evidence(region, peak, closer, area, likeness)
 
-        seen = await asyncio.gather(*map(look_at, kept))
-        return {self._departments[n]: one for n, one in zip(kept, seen, strict=True)}
+        found = await asyncio.gather(*map(evidence_of, kept))
+        return {self._departments[n]: one for n, one in zip(kept, found, strict=True)}
 
     def _numbers(self, departments: Sequence[Department]) -> list[int]:
         return [n for n, d in enumerate(self._departments) if d in departments]
@@ -159,14 +162,14 @@ def _prompts(name: str) -> list[str]:
 
 
 def _without(heat: Heat, excluded: Sequence[int]) -> Heat:
-    """Probabilities given that the excluded classes are not there."""
+    """The probabilities conditioned on the absence of the excluded classes."""
     kept = heat.copy()
     kept[list(excluded)] = 0.0
     return np.asarray(kept / (kept.sum(0) + 1e-9))
 
 
 def _box_of(heat: NDArray[np.float64]) -> tuple[Region, float]:
-    """Of one department's heat: the box of what is hot, in fractions of the frame, and the peak."""
+    """The box around a department's hot cells, in fractions of the frame, and the peak."""
     peak = float(np.sort(heat, axis=None)[-PEAK_CELLS:].mean())
     hot = np.where(heat >= HOT * peak, heat, 0.0)
     y0, y1 = _extent(hot.sum(1))
@@ -175,10 +178,10 @@ def _box_of(heat: NDArray[np.float64]) -> tuple[Region, float]:
 
 
 def _extent(profile: NDArray[np.float64]) -> tuple[float, float]:
-    """The fractions of the axis between which all but the outermost heat lies; never empty."""
+    """Start and end, in fractions of the axis, of all but the outermost heat; never empty."""
     if not profile.any():
         return 0.0, 1.0
-    cumulated = np.cumsum(profile) / profile.sum()
-    first = int(np.searchsorted(cumulated, EDGE_SHARE))
-    last = int(np.searchsorted(cumulated, 1 - EDGE_SHARE))
+    cumulative = np.cumsum(profile) / profile.sum()
+    first = int(np.searchsorted(cumulative, EDGE_SHARE))
+    last = int(np.searchsorted(cumulative, 1 - EDGE_SHARE))
     return first / len(profile), min(1.0, (last + 1) / len(profile))

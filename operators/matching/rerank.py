@@ -1,24 +1,21 @@
-"""The order in which a layer's choices are shown."""
+"""The ways to order a layer's products: similarity, the vision-language model, the segment."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from PIL.Image import Image
 
-from operators.budget import Budget
-from operators.matching.journal import Journal
 from operators.matching.layers import Layer
+from operators.matching.look_run import LookRun
+from operators.matching.ranked_product import RankedProduct
 from operators.matching.segment_crops import segment_vectors
-from operators.matching.select import Choice
 from operators.ports import (
-    ImageTextEncoder,
     IndexedAttributes,
     LayerDescription,
     QuerySegmenter,
-    Thumbnails,
     Vector,
     VisionLanguageModel,
 )
@@ -26,125 +23,117 @@ from schemas.errors import DeadlineExceeded, Unavailable
 from schemas.rerank import RerankMethod
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
-    """A choice with what its place is made of."""
-
-    choice: Choice
-    score: float
-    """Higher is better: cosine and shared attributes; where the model has judged, blended with its
-    probability."""
-
-
-def by_retrieval(choices: Sequence[Choice]) -> list[Ranked]:
-    """By cosine with the query vector."""
-    ranked = [Ranked(choice, choice.offer.candidate.similarity) for choice in choices]
-    return sorted(ranked, key=lambda r: (-r.score, r.choice.offer.candidate.key))
+def by_retrieval(products: Sequence[RankedProduct]) -> list[RankedProduct]:
+    """Order by cosine with the query vector, ties by key."""
+    return _best_first([replace(product, score=product.similarity) for product in products])
 
 
 def by_similarity(
-    choices: Sequence[Choice],
+    products: Sequence[RankedProduct],
     region: Vector | None,
     description: LayerDescription,
     attribute_weight: float,
-) -> list[Ranked]:
-    """By cosine with the region (without one, with the query vector), and by the attributes that
-    a product shares with the description, ``attribute_weight`` each.
+) -> list[RankedProduct]:
+    """Order by cosine with the region (without one: with the query vector), plus
+    ``attribute_weight`` per attribute that the product shares with the description.
 
-    Vectors alone take a grey shirt with purple flowers for a purple one with grey flowers; the
-    standardised attributes tell them apart. docs/decisions/044 has the figures.
+    Vectors alone confuse a grey shirt with purple flowers and a purple one with grey flowers; the
+    standardised attributes distinguish them. Figures: docs/decisions/044.
     """
-    ranked = []
-    for choice in choices:
-        candidate = choice.offer.candidate
-        cosine = candidate.similarity if region is None else float(region @ candidate.vector)
-        shared = _shared(description, candidate.attributes)
-        ranked.append(Ranked(choice, cosine + attribute_weight * shared))
-    return sorted(ranked, key=lambda r: (-r.score, r.choice.offer.candidate.key))
+
+    def score(product: RankedProduct) -> float:
+        cosine = product.similarity if region is None else float(region @ product.vector)
+        return cosine + attribute_weight * _shared_attributes(description, product.attributes)
+
+    return _best_first([replace(product, score=score(product)) for product in products])
 
 
-def _shared(description: LayerDescription, product: IndexedAttributes) -> float:
-    """How many of category, colour and pattern agree; one that is not known counts a half."""
+def _best_first(products: Sequence[RankedProduct]) -> list[RankedProduct]:
+    return sorted(products, key=lambda product: (-product.score, product.key))
+
+
+def _shared_attributes(description: LayerDescription, product: IndexedAttributes) -> float:
+    """How many of category, colour and pattern agree; an unknown one counts one half."""
     known = {"category": product.category, "colour": product.colour, "pattern": product.pattern}
     pairs = [(description.attributes.get(name), value) for name, value in known.items()]
     return sum(0.5 if None in pair else float(pair[0] == pair[1]) for pair in pairs)
 
 
 async def by_model(
-    ranked: Sequence[Ranked],
+    run: LookRun,
+    products: Sequence[RankedProduct],
     query: str,
     crop: Image,
-    vlm: VisionLanguageModel,
     method: RerankMethod,
-    weight: float,
-    thumbnails: Thumbnails,
-    budget: Budget,
-    journal: Journal,
-) -> list[Ranked] | None:
-    """``ranked`` in the order of its own and the model's scores, the latter with ``weight`` in
-    0..1; None when the model judged none of them. docs/decisions/071 has the figures.
+    vlm: VisionLanguageModel,
+) -> list[RankedProduct] | None:
+    """Reorder ``products`` by their scores blended with the model's; None if it judged none.
 
-    What the model gave no answer for (no thumbnail, no time, no usable token) keeps its place
-    among the others: nothing speaks for moving it up or down. The one at its place tells its score.
+    The model's score counts with ``rerank_weight`` (0..1). Figures: docs/decisions/071. A product
+    without an answer (no thumbnail, no time, no usable token) keeps its place, and takes the score
+    of its predecessor so that scores stay in order.
     """
+    budget = run.budget.share(run.parts.settings.rerank_share)
     try:
         async with budget.enforced("rerank"):
             pictures = await asyncio.gather(
-                *(thumbnails.get(r.choice.offer.candidate.key) for r in ranked)
+                *(run.parts.thumbnails.get(product.key) for product in products)
             )
             asked = [n for n, picture in enumerate(pictures) if picture is not None]
             if not asked:
-                journal.degrade("rerank", "no-thumbnails")
+                run.journal.degrade("rerank", "no-thumbnails")
                 return None
             given = [picture for picture in pictures if picture is not None]
             answers = await vlm.rerank(method, query, crop, given, budget)
     except (Unavailable, DeadlineExceeded) as error:
-        journal.degrade("rerank", error)
+        run.journal.degrade("rerank", error)
         return None
+    weight = run.parts.settings.rerank_weight
     scores = {
-        n: (1 - weight) * ranked[n].score + weight * answer
+        n: (1 - weight) * products[n].score + weight * answer
         for n, answer in zip(asked, answers, strict=True)
         if answer is not None
     }
     if not scores:
-        journal.degrade("rerank", "no-answer")
+        run.journal.degrade("rerank", "no-answer")
         return None
-    return merged(ranked, scores)
+    return merge_scores(products, scores)
 
 
 async def by_segment(
-    choices: Sequence[Choice],
+    run: LookRun,
+    products: Sequence[RankedProduct],
     layer: Layer,
     description: LayerDescription,
-    attribute_weight: float,
-    cutter: QuerySegmenter,
-    encoder: ImageTextEncoder,
-    budget: Budget,
-    journal: Journal,
-) -> list[Ranked] | None:
-    """As :func:`by_similarity`, with the layer cut out along its outline instead of its square;
-    None when it is not found, or there is no time for it."""
+    segmenter: QuerySegmenter,
+) -> list[RankedProduct] | None:
+    """As :func:`by_similarity`, with the layer's segment instead of its square crop; None when
+    the segment is not found or time is up."""
+    budget = run.budget.share(run.parts.settings.rerank_share)
     try:
         async with budget.enforced("segment"):
             queries = {layer.department: description.query}
-            vectors = await segment_vectors(layer.picture, queries, cutter, encoder)
+            vectors = await segment_vectors(layer.picture, queries, segmenter, run.parts.encoder)
     except (Unavailable, DeadlineExceeded) as error:
-        journal.degrade("segment", error)
+        run.journal.degrade("segment", error)
         return None
     if layer.department not in vectors:
-        journal.degrade("segment", "not-found")
+        run.journal.degrade("segment", "not-found")
         return None
-    return by_similarity(choices, vectors[layer.department], description, attribute_weight)
+    weight = run.parts.settings.attribute_weight
+    return by_similarity(products, vectors[layer.department], description, weight)
 
 
-def merged(ranked: Sequence[Ranked], scores: Mapping[int, float]) -> list[Ranked]:
-    """``ranked`` with those that have a score (by their index) in its order, best first, and the
-    others where they were."""
+def merge_scores(
+    products: Sequence[RankedProduct], scores: Mapping[int, float]
+) -> list[RankedProduct]:
+    """Reorder the products that have a score (by their index), best first, among their places;
+    the others keep theirs and take the score of their predecessor."""
     best_first = iter(sorted(scores, key=lambda n: (-scores[n], n)))
-    order = [next(best_first) if n in scores else n for n in range(len(ranked))]
-    out: list[Ranked] = []
+    order = [next(best_first) if n in scores else n for n in range(len(products))]
+    out: list[RankedProduct] = []
     last = max(scores.values(), default=0.0)
     for n in order:
         last = scores.get(n, last)
-        out.append(Ranked(ranked[n].choice, last))
+        out.append(replace(products[n], score=last))
     return out

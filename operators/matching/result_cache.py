@@ -5,32 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from operators.matching.parts import MatchParts
 from operators.ports import Picture
-from schemas.catalog import LedgerEntry, Product
+from operators.vocabulary.views import product_of
 from schemas.errors import LedgerLost, Unavailable
 from schemas.looks import Look, LookMatches
 
 
-def product_of(entry: LedgerEntry) -> Product:
-    """The product as the ledger has it."""
-    vendor, _, product_id = entry.key.partition(":")
-    return Product(
-        key=entry.key,
-        vendor=vendor,
-        product_id=product_id,
-        version=entry.version,
-        update=entry.update,
-        attributes=entry.attributes,
-        image_hash=entry.image_hash or "",
-    )
-
-
 def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str:
-    """The same for two looks exactly when, with the same catalog, they get the same result."""
+    """Equal for two looks exactly when, with the same catalog, they get the same result."""
     context = look.model_dump_json(include={"market", "gender", "preferences", "inferred"})
     everything = (
         [picture.pixel_hash for picture in pictures],
@@ -47,7 +34,7 @@ def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str
 
 
 async def lookup(key: str, parts: MatchParts) -> LookMatches | None:
-    """The cached result, or None when there is none or one of its products has changed since.
+    """The cached result; None if there is none or one of its products has changed since.
 
     Any change of a product (price, stock, attributes, deletion) invalidates the result. New
     products appear once the result has expired.
@@ -55,24 +42,28 @@ async def lookup(key: str, parts: MatchParts) -> LookMatches | None:
     if parts.cache is None or parts.settings.cache_seconds == 0:
         return None
     try:
-        kept = await parts.cache.get(key)
+        cached = await parts.cache.get(key)
     except Unavailable:
         return None
-    if kept is None:
+    if cached is None:
         return None
     try:
-        result = LookMatches.model_validate_json(kept)
-    except ValidationError:  # written by another version of this program
+        result = LookMatches.model_validate_json(cached)
+    except ValidationError:  # stored by another version of this program
         return None
     products = [match.product for layer in result.layers for match in layer.products]
     try:
-        entries = await parts.ledger.read_many([product.key for product in products])
+        entries = await parts.ledger.read_many(
+            [product.key for product in products],
+            lambda _: None,  # counts as changed, so the look is matched again
+        )
     except (Unavailable, LedgerLost):
-        if parts.waits_for_ledger:
+        if parts.require_ledger:
             raise
         return None
+    now = datetime.now(UTC)
     unchanged = all(
-        entry is not None and entry.exists and product_of(entry) == product
+        entry is not None and entry.exists and product_of(entry, now) == product
         for entry, product in zip(entries, products, strict=True)
     )
     return result if unchanged else None
@@ -85,4 +76,4 @@ async def store(key: str, result: LookMatches, parts: MatchParts) -> None:
     try:
         await parts.cache.put(key, result.model_dump_json().encode(), parts.settings.cache_seconds)
     except Unavailable:
-        return  # a cache may forget at any time
+        return  # caching is best effort

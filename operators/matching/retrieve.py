@@ -1,73 +1,87 @@
-"""Products near a query vector that can be ordered, with their exact state from the ledger."""
+"""Retrieve the products nearest to a query vector, with their exact state from the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
-from operators.matching.journal import Journal
-from operators.matching.parts import MatchParts
+import structlog
+
+from operators.matching.look_run import LookRun
+from operators.matching.ranked_product import RankedProduct
 from operators.ports import Candidate, Filters, Vector
 from operators.vocabulary.price_bucket import bucket_range
 from operators.vocabulary.views import entry_of_index
 from schemas.attributes import Department, Gender
 from schemas.catalog import LedgerEntry
-from schemas.errors import LedgerLost, Unavailable
+from schemas.errors import IndexLost, LedgerLost, Unavailable, UnreadableEntry
 from schemas.looks import Look, Preferences
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Offer:
-    """A candidate together with what the ledger knows of it."""
-
-    candidate: Candidate
-    entry: LedgerEntry
+log = structlog.get_logger()
 
 
 async def retrieve(
-    vector: Vector, filters: Filters, limit: int, parts: MatchParts, journal: Journal
-) -> tuple[list[Offer], bool]:
-    """The nearest products that pass ``filters``, best first; and whether there may be more.
+    run: LookRun, vector: Vector, filters: Filters, limit: int
+) -> tuple[list[RankedProduct], bool]:
+    """At most ``limit`` nearest products that pass ``filters``, best first; whether there may be
+    more.
 
-    What the ledger does not know (any more) is left out: the store lags behind it by moments.
+    Products that the ledger does not have, or has as deleted, are left out: the index lags behind
+    the ledger by moments. So are those whose entry cannot be read, which degrades the look. Raises
+    Unavailable, or LedgerLost if ``require_ledger`` is set. A lost index degrades the look: nothing
+    is found.
     """
-    candidates = await parts.index.search(vector, filters, limit)
-    entries = await _entries(candidates, parts, journal)
-    offers = [
-        Offer(candidate, entry)
+    try:
+        candidates = await run.parts.index.search(vector, filters, limit)
+    except IndexLost as error:
+        run.journal.degrade("index", error)
+        return [], False
+    entries = await _read_entries(run, candidates)
+    products = [
+        RankedProduct.of(candidate, entry)
         for candidate, entry in zip(candidates, entries, strict=True)
         if entry is not None and entry.exists
     ]
-    return offers, len(candidates) == limit
+    return products, len(candidates) == limit
 
 
-async def _entries(
-    candidates: Sequence[Candidate], parts: MatchParts, journal: Journal
+async def _read_entries(
+    run: LookRun, candidates: Sequence[Candidate]
 ) -> Sequence[LedgerEntry | None]:
-    """Exact states; without a ledger, and if the look cannot wait, what the index knows: no titles,
-    no prices (so that no wish for a price is granted), stock as of its last change of kind."""
+    """The exact states. Without a ledger, and if the run does not require one: what the index
+    knows, i.e. no titles, no prices (so no price preference is satisfied), and stock as of the
+    last time it ran out or came back."""
     try:
-        return await parts.ledger.read_many([candidate.key for candidate in candidates])
+        return await run.parts.ledger.read_many(
+            [candidate.key for candidate in candidates], partial(_leave_out, run)
+        )
     except (Unavailable, LedgerLost) as error:
-        if parts.waits_for_ledger:
+        if run.parts.require_ledger:
             raise
-        journal.degrade("ledger", error)
+        run.journal.degrade("ledger", error)
         return [entry_of_index(found.key, found.attributes) for found in candidates]
 
 
-def coarse_filters(
-    look: Look, department: Department, wishes: Sequence[Preferences]
-) -> Filters | None:
-    """What the vector store can filter by; None when the wishes exclude each other.
+def _leave_out(run: LookRun, error: UnreadableEntry) -> None:
+    """One product's entry cannot be read: the look is matched without it."""
+    log.warning("product left out", error=str(error))
+    run.journal.degrade("ledger", error)
 
-    Prices are coarse here (buckets), of several wishes' sizes only the first count, and all may
-    be moments old: :func:`operators.matching.select.passes` decides, on the ledger's values.
+
+def coarse_filters(
+    look: Look, department: Department, preferences: Sequence[Preferences]
+) -> Filters | None:
+    """What the vector store can filter by; None when the preferences contradict each other.
+
+    The filters are only coarse: prices are buckets, of several size preferences only the first is
+    used, and the index may be moments old. :func:`operators.matching.eligibility.passes` decides
+    on the ledger's values.
     """
-    brands = _all_of([_folded(wish.brands) for wish in wishes])
-    colours = _all_of([frozenset(wish.colours) for wish in wishes])
-    sizes = [wish.sizes[department] for wish in wishes if wish.sizes.get(department)]
-    lowest = [wish.min_price for wish in wishes if wish.min_price]
-    highest = [wish.max_price for wish in wishes if wish.max_price]
+    brands = _intersection([_casefold(preference.brands) for preference in preferences])
+    colours = _intersection([frozenset(preference.colours) for preference in preferences])
+    sizes = [p.sizes[department] for p in preferences if p.sizes.get(department)]
+    lowest = [p.min_price for p in preferences if p.min_price]
+    highest = [p.max_price for p in preferences if p.max_price]
     currencies = {price.currency for price in (*lowest, *highest)}
     if brands is None or colours is None or len(currencies) > 1:
         return None
@@ -77,7 +91,7 @@ def coarse_filters(
         genders=frozenset({look.gender.value, Gender.UNISEX.value}) if look.gender else frozenset(),
         colours=colours,
         brands=brands,
-        excluded_brands=frozenset().union(*(_folded(wish.excluded_brands) for wish in wishes)),
+        excluded_brands=frozenset().union(*(_casefold(p.excluded_brands) for p in preferences)),
         sizes=frozenset(sizes[0]) if sizes else frozenset(),
         price_buckets=bucket_range(
             max(lowest, key=lambda price: price.amount_minor, default=None),
@@ -87,13 +101,16 @@ def coarse_filters(
     )
 
 
-def _folded(names: Sequence[str]) -> frozenset[str]:
+def _casefold(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name.casefold() for name in names)
 
 
-def _all_of(choices: Sequence[frozenset[str]]) -> frozenset[str] | None:
-    """What every non-empty choice allows; empty: no restriction; None: nothing is allowed."""
-    restricting = [choice for choice in choices if choice]
+def _intersection(restrictions: Sequence[frozenset[str]]) -> frozenset[str] | None:
+    """The values that every non-empty restriction allows.
+
+    Empty: no restriction. None: nothing is allowed.
+    """
+    restricting = [allowed for allowed in restrictions if allowed]
     if not restricting:
         return frozenset()
     return frozenset.intersection(*restricting) or None

@@ -1,7 +1,7 @@
-"""Layers as pictures of their own: cut out by their masks, on white as products are photographed.
+"""Crops of layers cut out by their masks, on white like product photographs.
 
-The order of a layer's products without a model that judges them: segment by the query, embed the
-segment, and operators.matching.rerank.by_similarity with its vector.
+Their embeddings order a layer's products when no vision-language model can judge them
+(operators.matching.rerank.by_segment).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def segment_vectors(
     segmenter: QuerySegmenter,
     encoder: ImageTextEncoder,
 ) -> dict[Department, Vector]:
-    """The embedding of each layer that the segmenter finds."""
+    """The crop's embedding for each layer that the segmenter finds."""
     segments = await segmenter.segment(image, queries)
     vectors = await asyncio.gather(
         *(encoder.encode_image(masked_crop(image, segment)) for segment in segments.values())
@@ -34,10 +34,10 @@ async def segment_vectors(
 
 
 def masked_crop(image: Image.Image, segment: Segment) -> Image.Image:
-    """The square around the segment, white where the layer is not; the layer is all of it."""
+    """The square crop around the segment, white outside the mask."""
     square = square_around(segment.region, image.width, image.height)
     side = max(1, math.ceil(square.side))
-    ground = Image.new("RGB", (side, side), WHITE)
+    background = Image.new("RGB", (side, side), WHITE)
     corner = (-math.floor(square.x), -math.floor(square.y))
-    ground.paste(image.convert("RGB"), corner, Image.fromarray(segment.mask))
-    return ground
+    background.paste(image.convert("RGB"), corner, Image.fromarray(segment.mask))
+    return background

@@ -1,4 +1,4 @@
-"""Queries without a vision-language model: the caption that lies nearest to a region."""
+"""Describe a layer without a vision-language model: the caption nearest to its region."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATTERN_NOUNS = {
     "dotted": "dots",
     "floral": "flowers",
 }
-"""Patterns that are told with their second colour: "with white stripes"."""
+"""Patterns whose second colour is part of the caption, e.g. "with white stripes"."""
 
 _SLEEVES = ("short sleeve", "long sleeve")
 _NECKLINES = ("crew neck", "v-neck")
@@ -33,18 +33,19 @@ CUTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "skirt": (("mini", "midi", "long"),),
     "coat": (("knee length", "long"),),
 }
-"""Cuts by which items of a category differ, in the order of a caption's words. Not exhaustive: a
-category that is not here is described without."""
+"""Per category, the alternatives of each cut, in the order of a caption's words. Not exhaustive:
+captions of other categories have no cuts."""
 
 BEAM = 3
-"""Captions that are followed up at each step."""
+"""Captions kept after each step."""
 
-REMEMBERED_CAPTIONS = 20_000
+CACHED_CAPTIONS = 20_000
+"""Captions whose embeddings are kept in memory, least recently used first out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A garment in words; what is empty is not said."""
+    """A garment in words; empty fields are left out."""
 
     category: str
     colour: str
@@ -53,7 +54,7 @@ class Caption:
     cuts: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """E.g. "red striped short sleeve t-shirt with white stripes"."""
+        """The words, e.g. "red striped short sleeve t-shirt with white stripes"."""
         words = (self.colour, self.pattern, *self.cuts, self.category)
         start = " ".join(word for word in words if word)
         if not self.second_colour:
@@ -61,23 +62,23 @@ class Caption:
         return f"{start} with {self.second_colour} {PATTERN_NOUNS[self.pattern]}"
 
     def description(self) -> LayerDescription:
-        """The caption as a vision-language model would have put it."""
+        """The same form that a vision-language model's description has."""
         attributes = {
             "category": self.category,
             "colour": self.colour,
             "pattern": self.pattern,
             "second_colour": self.second_colour,
         }
-        said = {name: value for name, value in attributes.items() if value}
-        return LayerDescription(self.text(), said)
+        known = {name: value for name, value in attributes.items() if value}
+        return LayerDescription(self.text(), known)
 
 
 class Tagger:
-    """Grows a caption word by word, keeping the few that lie nearest to the region.
+    """Extends captions word by word, keeping the few nearest to the region: a beam search.
 
-    A beam search over what the encoder's text tower can tell apart: colour and category first,
-    then pattern, second colour, cuts. Whole captions are compared rather than single words,
-    because a word's meaning depends on the others: white stripes on red, or red on white.
+    Colour and category come first, then pattern, second colour and cuts. Whole captions are
+    compared, not single words, because a word's meaning depends on the others: white stripes on
+    red are not red stripes on white.
     """
 
     def __init__(self, encoder: ImageTextEncoder, taxonomy: Taxonomy) -> None:
@@ -88,13 +89,16 @@ class Tagger:
         self._vectors: OrderedDict[str, Vector] = OrderedDict()
 
     async def prepare(self) -> None:
-        """Encode the captions that every description begins with, so that no look waits for it."""
-        captions = [c for department in Department for c in self._first(department)]
+        """Encode the captions that every search starts from, ahead of the first look."""
+        captions = [c for department in Department for c in self._initial_captions(department)]
         await asyncio.gather(*(self._vector(caption.text()) for caption in captions))
 
     async def describe(self, department: Department, region: Vector) -> LayerDescription:
-        """The nearest caption of a garment of ``department``; one encoding per new caption."""
-        beam = await self._nearest(region, self._first(department))
+        """The nearest caption of a garment of ``department``.
+
+        ``region``: the embedding of the layer's crop. Encodes each caption not cached yet.
+        """
+        beam = await self._nearest(region, self._initial_captions(department))
         beam = await self._nearest(
             region, [replace(c, pattern=pattern) for c in beam for pattern in self._patterns]
         )
@@ -106,18 +110,18 @@ class Tagger:
     async def category_gap(
         self, region: Vector, description: LayerDescription, category: str | None
     ) -> float:
-        """How much nearer (cosine) the region lies to the description's caption than to the same
-        caption of another ``category``; 0 when either category is unknown or they agree."""
-        said = description.attributes
-        own = said.get("category")
+        """How much higher the region's cosine is with the description's caption than with the same
+        caption of another ``category``, at least 0; 0 if either category is unknown."""
+        described = description.attributes
+        own = described.get("category")
         if own is None or category is None or own == category:
             return 0.0
-        caption = Caption(own, said.get("colour", ""), said.get("pattern", ""))
+        caption = Caption(own, described.get("colour", ""), described.get("pattern", ""))
         other = replace(caption, category=category)
         vectors = await asyncio.gather(self._vector(caption.text()), self._vector(other.text()))
         return max(0.0, float((vectors[0] - vectors[1]) @ region))
 
-    def _first(self, department: Department) -> list[Caption]:
+    def _initial_captions(self, department: Department) -> list[Caption]:
         categories = tuple(self._taxonomy.category_prompts(department)) or (
             department.replace("_", " "),
         )
@@ -130,25 +134,25 @@ class Tagger:
         return [replace(caption, second_colour=colour) for colour in others]
 
     async def _nearest(self, region: Vector, captions: list[Caption]) -> list[Caption]:
-        """At most BEAM of ``captions``, nearest first; equals in the order given."""
+        """The BEAM nearest of ``captions``, nearest first; ties in the order given."""
         vectors = await asyncio.gather(*(self._vector(caption.text()) for caption in captions))
         order = np.argsort(-(np.stack(vectors) @ region), kind="stable")
         return [captions[n] for n in order[:BEAM]]
 
     async def _vector(self, text: str) -> Vector:
-        """Remembered: captions repeat from look to look far more than they are new."""
+        # Cached, because most captions of a look have occurred in looks before.
         if (known := self._vectors.get(text)) is not None:
             self._vectors.move_to_end(text)
             return known
         vector = await self._encoder.encode_text(text)
         self._vectors[text] = vector
-        if len(self._vectors) > REMEMBERED_CAPTIONS:
+        if len(self._vectors) > CACHED_CAPTIONS:
             self._vectors.popitem(last=False)
         return vector
 
 
 def _with_cuts(caption: Caption, step: int) -> list[Caption]:
-    """The caption as it is (a look may hide its sleeves), and with each cut of its ``step``."""
+    """The caption unchanged (the cut may be hidden), and with each alternative of cut ``step``."""
     cuts = CUTS.get(caption.category, ())
     if step >= len(cuts):
         return [caption]

@@ -1,4 +1,4 @@
-"""From a layer's query and region to the vector that is searched with."""
+"""The query vector of a layer, from its text and its region."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Mode = Literal["text", "region", "fused"]
 
 
 def fuse(text: Vector, region: Vector | None, mode: Mode, text_weight: float) -> Vector:
-    """The query vector: ``text``, ``region``, or their weighted mean, of unit norm.
+    """The query vector, unit norm: ``text``, ``region``, or their weighted mean ("fused").
 
-    ``text_weight`` in 0..1 is the text's share of the mean. A layer without a region (named by
-    the vision-language model, not found in the picture) is searched by its text.
+    ``text_weight`` in 0..1 is the text's share of the mean. Without a region (the vision-language
+    model named the layer, but it was not located) the text is used.
     """
     if region is None or mode == "text":
         return text
@@ -23,6 +23,6 @@ def fuse(text: Vector, region: Vector | None, mode: Mode, text_weight: float) ->
         return region
     mean = text_weight * text + (1 - text_weight) * region
     norm = float(np.linalg.norm(mean))
-    if norm < 1e-6:  # opposite vectors of equal weight leave no direction; the picture decides
+    if norm < 1e-6:  # opposite vectors cancel out
         return region
     return np.asarray(mean / norm, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""One batching front for every image-text model: threads, batches, precision, fingerprint."""
+"""Batching, threads, precision and fingerprint, shared by all image-text encoders."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ Result = TypeVar("Result")
 Array = NDArray[np.float32]
 
 BatchObserver = Callable[[str, int, float], None]
-"""Told of each batch: "encoder.images", "encoder.texts" or "encoder.patches"; its size; how long
-its first item waited, in seconds."""
+"""Called for each batch with "encoder.images", "encoder.texts" or "encoder.patches", its size, and
+the seconds that its first item waited."""
 
 TOKENS_PER_CALL = 2048
-"""Of texts in one call of the model, padding included. Texts go in by length, so that a long one
-does not make all the others long; a whole batch of queries (64 of 10 to 20 tokens) fits."""
+"""Limit of one call of the text tower, padding included. Texts are grouped by length, so that a
+long one does not pad all others; a full batch of queries (64 of 10 to 20 tokens) fits."""
 
 
 class BatchingEncoder:
     """Implements :class:`operators.ports.ImageTextEncoder` on any :class:`Towers`.
 
-    Pictures are prepared and texts tokenised in threads of their own and the model runs in
-    another, so that the next batch is made ready while this one computes; concurrent calls share
-    batches, whatever lane they come from. Call from one event loop.
+    Preprocessing and tokenization run in other threads than the model, so that the next batch is
+    prepared while the current one computes. Concurrent calls share batches. Use from one event
+    loop.
     """
 
     def __init__(
@@ -47,18 +47,18 @@ class BatchingEncoder:
         settings: EncoderSettings,
         observe: BatchObserver | None = None,
     ) -> None:
-        """``towers`` with weights in float32."""
+        """``towers``: with weights in float32."""
         self._placement = Placement.choose(settings.device)
         self._towers = towers
         self._preparation = ThreadPoolExecutor(
             self._placement.preparation_threads, "encoder-prepare"
         )
         self._computation = ThreadPoolExecutor(
-            1, "encoder-model", initializer=_use_threads, initargs=(settings.threads,)
+            1, "encoder-model", initializer=_set_threads, initargs=(settings.threads,)
         )
         towers.model.eval()
-        self._dimension: int = self._computation.submit(_dimension, towers).result()
-        # Taken before the weights change precision: an index is the same on every machine.
+        self._dimension: int = self._computation.submit(_measure_dimension, towers).result()
+        # Before the weights change precision, so that the fingerprint is the same everywhere.
         self._fingerprint = _fingerprint(name, towers, self._dimension)
         towers.model.to(self._placement.device, self._placement.dtype)
 
@@ -73,7 +73,7 @@ class BatchingEncoder:
                 process,
                 max_size=limits.max_size,
                 max_wait_ms=limits.max_wait_ms,
-                observe=None if observe is None else _labelled(observe, f"encoder.{what}"),
+                observe=None if observe is None else _with_label(observe, f"encoder.{what}"),
             )
 
         self._images = batcher("images", self._embed_images, settings.images)
@@ -99,29 +99,29 @@ class BatchingEncoder:
 
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and deviation per channel, of values in 0..1."""
+        """Mean and standard deviation per channel, of values in 0..1."""
         return self._towers.mean, self._towers.std
 
     async def encode_image(self, image: Image.Image) -> Vector:
-        return await self._images.submit(await self._ready(self._towers.prepare, image))
+        return await self._images.submit(await self._prepare(self._towers.prepare, image))
 
     async def encode_text(self, text: str) -> Vector:
-        """Raises Misconfigured when the model has an image tower only."""
-        return await self._texts.submit(await self._ready(self._towers.tokenize, text))
+        """Raises Misconfigured if the model has no text tower."""
+        return await self._texts.submit(await self._prepare(self._towers.tokenize, text))
 
     async def encode_patches(self, image: Image.Image) -> Array:
-        """Raises Misconfigured when the model has no patch tokens in the joint space."""
-        return await self._patches.submit(await self._ready(self._towers.prepare_whole, image))
+        """Raises Misconfigured if the model has no patch tokens in the joint space."""
+        return await self._patches.submit(await self._prepare(self._towers.prepare_whole, image))
 
     async def close(self) -> None:
-        """Finish the calls already made, then stop the threads."""
+        """Finish pending calls, then stop the threads."""
         for batcher in (self._images, self._texts, self._patches):
             await batcher.close()
         self._preparation.shutdown()
         self._computation.shutdown()
 
-    async def _ready(self, prepare: Callable[[Item], torch.Tensor], item: Item) -> torch.Tensor:
-        """``item`` as numbers, pictures already on their way to the device."""
+    async def _prepare(self, prepare: Callable[[Item], torch.Tensor], item: Item) -> torch.Tensor:
+        """Run ``prepare`` in a preparation thread and start uploading pictures to the device."""
 
         def run() -> torch.Tensor:
             tensor = prepare(item)
@@ -140,57 +140,56 @@ class BatchingEncoder:
 
     @torch.inference_mode()
     def _embed_images(self, pictures: Sequence[torch.Tensor]) -> list[Vector]:
-        return list(_unit(self._towers.image_features(torch.stack(list(pictures)))))
+        return list(_normalise(self._towers.image_features(torch.stack(list(pictures)))))
 
     @torch.inference_mode()
     def _embed_patches(self, pictures: Sequence[torch.Tensor]) -> list[Array]:
-        return list(_unit(self._towers.patch_features(torch.stack(list(pictures)))))
+        return list(_normalise(self._towers.patch_features(torch.stack(list(pictures)))))
 
     @torch.inference_mode()
     def _embed_texts(self, texts: Sequence[torch.Tensor]) -> list[Vector]:
         vectors: list[Vector] = [np.empty(0, np.float32)] * len(texts)
-        for numbers in by_length([len(text) for text in texts]):
+        for indices in group_by_length([len(text) for text in texts]):
             tokens = torch.nn.utils.rnn.pad_sequence(
-                [texts[number] for number in numbers], batch_first=True
+                [texts[index] for index in indices], batch_first=True
             )
             features = self._towers.text_features(self._placement.upload(tokens))
-            for number, vector in zip(numbers, _unit(features), strict=True):
-                vectors[number] = vector
+            for index, vector in zip(indices, _normalise(features), strict=True):
+                vectors[index] = vector
         return vectors
 
 
-def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The texts' numbers in calls of at most TOKENS_PER_CALL padded tokens, shortest first.
-
-    A text longer than that goes alone.
+def group_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group the indices of texts into calls of at most TOKENS_PER_CALL padded tokens, shortest
+    text first. A longer text gets a call of its own.
     """
     call: list[int] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if call and (len(call) + 1) * lengths[number] > TOKENS_PER_CALL:
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if call and (len(call) + 1) * lengths[index] > TOKENS_PER_CALL:
             yield call
             call = []
-        call.append(number)
+        call.append(index)
     if call:
         yield call
 
 
-def _unit(features: torch.Tensor) -> Array:
+def _normalise(features: torch.Tensor) -> Array:
     normalised = torch.nn.functional.normalize(features.float(), dim=-1)
     return np.asarray(normalised.cpu().numpy(), dtype=np.float32)
 
 
-def _use_threads(threads: int | None) -> None:
-    # OpenMP keeps the number per calling thread: it must be set in the one that computes.
+def _set_threads(threads: int | None) -> None:
+    # OpenMP's number of threads is per calling thread: set it in the one that computes.
     if threads is not None:
         torch.set_num_threads(threads)
 
 
-def _labelled(observe: BatchObserver, label: str) -> Callable[[int, float], None]:
+def _with_label(observe: BatchObserver, label: str) -> Callable[[int, float], None]:
     return lambda size, waited: observe(label, size, waited)
 
 
 @torch.inference_mode()
-def _dimension(towers: Towers) -> int:
+def _measure_dimension(towers: Towers) -> int:
     if towers.reads_text:
         return towers.text_features(towers.tokenize("")[None]).shape[-1]
     blank = towers.prepare(Image.new("RGB", (1, 1)))
@@ -198,10 +197,9 @@ def _dimension(towers: Towers) -> int:
 
 
 def _fingerprint(name: str, towers: Towers, dimension: int) -> str:
-    """``name-hash``, the hash taken over all weights, the preprocessing and the dimension.
+    """``name-hash``: 12 hexadecimal digits over weights, preprocessing and dimension.
 
-    Computed once per load, of the weights in memory: the same weights give the same hash whatever
-    file they came from, at about 1 s per GB.
+    Hashes the weights in memory, at about 1 s per GB, so that the file format does not matter.
     """
     digest = hashlib.sha256(f"{towers.preprocessing} {dimension}".encode())
     for parameter, tensor in sorted(towers.model.state_dict().items()):

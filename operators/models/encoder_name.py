@@ -1,4 +1,7 @@
-"""What an encoder is called in its fingerprint, wherever its weights lie."""
+"""The forms of ``encoder.model``, and the encoder's name in its fingerprint.
+
+The name does not depend on where the weights are stored.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ from pathlib import Path
 from operators.models.encoder_table import ENCODERS
 
 LOCAL = "local-dir:"
+TRANSFORMERS = "transformers:"
+OPEN_CLIP_FILE = "open_clip_config.json"
+"""Tells a folder in open_clip's format."""
 
 
 def encoder_name(model: str) -> str:
-    """Letters, digits and hyphens, for ``model`` as in EncoderSettings.
+    """The name of ``encoder.model``, in letters, digits and hyphens.
 
-    A folder gives its own name, and a model of the table its name there: weights that
-    `looksync models fetch` has put into a folder of that name keep the fingerprint.
+    A folder gives its own name, a model of the table its name there. Weights that
+    `looksync models fetch` downloads into a folder of that name therefore keep their fingerprint.
     """
     if model.startswith(LOCAL):
         name = Path(model.removeprefix(LOCAL)).resolve().name

@@ -1,4 +1,4 @@
-"""The image-text encoders that are known by name; a new one is a row."""
+"""The table of image-text encoders; a new encoder is a new row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Channels: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Per channel, of values in 0..1: subtract the mean, divide by the deviation."""
+    """Per channel, of values in 0..1: subtract the mean, divide by the standard deviation."""
 
     name: str
     mean: Channels
@@ -30,24 +30,24 @@ HALF = Normalisation("half", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @dataclass(frozen=True, slots=True)
 class EncoderDescription:
-    """What is known of a model before it is loaded; a fetched one is held to it."""
+    """What is known about a model before it is loaded; `looksync models fetch` verifies it."""
 
     name: str
-    """As in ``encoder.model``."""
+    """The value of ``encoder.model``."""
     library: Library
     checkpoint: str
-    """Its repository on the hub (owner/name), or the folder in which the project ships it."""
+    """Its repository on the hub (owner/name), or the folder shipped with the project."""
     dimension: int
     resolution: int
     """Side of the square input, in pixels."""
     normalisation: Normalisation
     reads_text: bool
-    """False: an image tower only; the region is its query."""
+    """False: the model has an image tower only, and is queried with the region."""
     gflops: float
-    """Per picture, image tower only; a multiplication with its addition counts 2. Counted on the
-    architecture by torch.utils.flop_counter (tests/models/test_encoder_table.py)."""
+    """Per picture, image tower only; a multiply-add counts as 2. Counted by
+    torch.utils.flop_counter (tests/models/test_encoder_table.py)."""
     licence: str
-    """Of the weights, as their model card says."""
+    """Of the weights, from their model card."""
 
     @property
     def on_hub(self) -> bool:
@@ -55,19 +55,19 @@ class EncoderDescription:
 
     @property
     def source(self) -> str:
-        """As ``encoder.model`` takes it when the row's name is not used."""
+        """The value of ``encoder.model`` that names the checkpoint directly."""
         if not self.on_hub:
             return self.checkpoint
         return f"{'hf-hub' if self.library == 'open_clip' else 'transformers'}:{self.checkpoint}"
 
     @property
     def relative_cost(self) -> float:
-        """Per picture, in pictures through ViT-B/32 (FashionCLIP's image tower)."""
+        """Cost per picture relative to ViT-B/32 (FashionCLIP's image tower)."""
         return self.gflops / VIT_B_32_GFLOPS
 
 
 SHIPPED = f"local-dir:{sandbox_weights('clip')}"
-"""The sandbox's encoder, which the settings name by default."""
+"""The sandbox's encoder, the default of the settings."""
 
 VIT_B_32_GFLOPS = 8.818
 
@@ -153,15 +153,15 @@ ENCODERS: tuple[EncoderDescription, ...] = (
 
 
 def known_encoder(name: str) -> EncoderDescription:
-    """The row called ``name``. Raises Misconfigured when there is none."""
+    """The row called ``name``. Raises Misconfigured if there is none."""
     for row in ENCODERS:
         if row.name == name:
             return row
     raise Misconfigured(
-        f"no encoder is called {name!r}; known are {', '.join(row.name for row in ENCODERS)}"
+        f"unknown encoder {name!r}; known are {', '.join(row.name for row in ENCODERS)}"
     )
 
 
 def encoder_source(model: str) -> str:
-    """``model`` as the loaders take it: the name of a row becomes its source."""
+    """``model`` in the loaders' format: the name of a row is replaced by its source."""
     return next((row.source for row in ENCODERS if row.name == model), model)

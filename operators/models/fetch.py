@@ -1,6 +1,6 @@
-"""Bring an encoder's files from the hub into a folder, and hold them to what the hub says.
+"""Downloads an encoder's files from the hub into a folder and verifies them.
 
-A cluster then loads the folder (``encoder.model = "local-dir:FOLDER"``) and needs no hub.
+A cluster can then load the folder (``encoder.model = "local-dir:FOLDER"``) without the hub.
 """
 
 from __future__ import annotations
@@ -36,36 +36,35 @@ WEIGHT_FILES: dict[Library, tuple[str, ...]] = {
     "open_clip": ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     "transformers": ("model.safetensors", "pytorch_model.bin"),
 }
-"""The first that is there is fetched: safetensors cannot run code."""
+"""The first one available is fetched. safetensors come first, as they cannot execute code."""
 
 _CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a folder now holds."""
+class FetchedEncoder:
+    """The verified contents of a folder."""
 
     folder: Path
     revision: str
     """The hub's commit."""
     sizes: dict[str, int]
-    """File name -> bytes, each file verified."""
+    """File name -> bytes."""
 
 
-def fetch_encoder(row: EncoderDescription, folder: Path) -> Fetched:
-    """Download what ``row.library`` loads, and nothing else; blocking.
+def fetch_encoder(row: EncoderDescription, folder: Path) -> FetchedEncoder:
+    """Download the files that ``row.library`` loads, and verify them; blocking.
 
-    What is there already and unchanged is not downloaded again. Every file's size and hash (SHA-256
-    of large files, git's own of small ones) is compared with the hub's. Raises Misconfigured when
-    there is nothing to fetch or a file is not what the hub says, Unavailable when the hub does
-    not answer.
+    Existing unchanged files are not downloaded again. Every file's size and hash (SHA-256 of large
+    files, git's blob hash of small ones) must match the hub's. Raises Misconfigured if there is
+    nothing to fetch or a file does not match, Unavailable if the hub cannot be reached.
     """
     if not row.on_hub:
-        raise Misconfigured(f"{row.name} comes with the project, there is nothing to fetch")
+        raise Misconfigured(f"{row.name} ships with the project, there is nothing to fetch")
     hub = HfApi()
     try:
         listing = hub.model_info(row.checkpoint, files_metadata=True)
-        wanted = _wanted(row, listing.siblings or [])
+        wanted = _select_files(row, listing.siblings or [])
         snapshot_download(
             row.checkpoint,
             revision=listing.sha,
@@ -74,25 +73,26 @@ def fetch_encoder(row: EncoderDescription, folder: Path) -> Fetched:
         )
     except RepositoryNotFoundError as error:
         raise Misconfigured(
-            f"{hub.endpoint} has no {row.checkpoint}, or wants a login for it (HF_TOKEN): {error}"
+            f"{hub.endpoint} has no {row.checkpoint}, or requires a login (HF_TOKEN): {error}"
         ) from error
     except Misconfigured:
         raise
     except Exception as error:
-        # The hub's library raises the errors of its HTTP library, which changes with its version.
+        # The hub's library raises its HTTP library's errors, which differ between versions.
         raise Unavailable(
             f"{row.checkpoint} cannot be fetched from {hub.endpoint}: {error}. Run this on a "
             "machine that reaches the hub (HF_HUB_OFFLINE unset, HF_ENDPOINT for a mirror) and "
-            f"copy {folder} from there."
+            f"copy {folder} from it."
         ) from error
     for sibling in wanted:
         _verify(folder / sibling.rfilename, sibling)
     sizes = {sibling.rfilename: (folder / sibling.rfilename).stat().st_size for sibling in wanted}
-    return Fetched(folder, listing.sha or "", sizes)
+    return FetchedEncoder(folder, listing.sha or "", sizes)
 
 
-def _wanted(row: EncoderDescription, there: Iterable[RepoSibling]) -> list[RepoSibling]:
-    by_name = {sibling.rfilename: sibling for sibling in there}
+def _select_files(row: EncoderDescription, available: Iterable[RepoSibling]) -> list[RepoSibling]:
+    """Configuration, weights, tokenizer. Raises Misconfigured if a file is missing."""
+    by_name = {sibling.rfilename: sibling for sibling in available}
     weights = [name for name in WEIGHT_FILES[row.library] if name in by_name][:1]
     absent = [name for name in CONFIG_FILES[row.library] if name not in by_name]
     if absent or not weights:
@@ -105,22 +105,22 @@ def _wanted(row: EncoderDescription, there: Iterable[RepoSibling]) -> list[RepoS
     return [by_name[name] for name in names]
 
 
-def _verify(path: Path, told: RepoSibling) -> None:
-    """Raises Misconfigured when the file is not the hub's."""
+def _verify(path: Path, published: RepoSibling) -> None:
+    """Raise Misconfigured unless size and hash are those published by the hub."""
     size = path.stat().st_size
-    if told.lfs is not None:
-        expected: str | None = told.lfs.sha256
+    if published.lfs is not None:
+        expected: str | None = published.lfs.sha256
         digest = hashlib.sha256()
     else:
-        # git's name of a small file: the hash of a header and the content.
-        expected = told.blob_id
+        # git's blob hash: SHA-1 of a header and the content.
+        expected = published.blob_id
         digest = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
-    if size != told.size or digest.hexdigest() != expected:
+    if size != published.size or digest.hexdigest() != expected:
         raise Misconfigured(
-            f"{path} is not what the hub has: {size:,} bytes instead of {told.size or 0:,}, hash "
-            f"{digest.hexdigest()[:12]} instead of {(expected or 'none')[:12]}. Delete it and "
-            "fetch again."
+            f"{path} differs from the hub's file: {size:,} bytes instead of "
+            f"{published.size or 0:,}, hash {digest.hexdigest()[:12]} instead of "
+            f"{(expected or 'none')[:12]}. Delete it and fetch again."
         )

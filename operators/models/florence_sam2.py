@@ -1,7 +1,7 @@
-"""Layers cut out by their queries: Florence-2 finds the box, SAM 2 the mask inside it.
+"""Segmentation by query: Florence-2 finds the boxes, SAM 2 the masks inside them.
 
 Florence-2 (Xiao et al. 2023) grounds the query's phrases in the picture; SAM 2 (Ravi et al. 2024)
-turns each box into a mask. Both through transformers' own classes.
+turns each box into a mask. Both run in transformers' own classes.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from schemas.looks import Region
 TASK = "<CAPTION_TO_PHRASE_GROUNDING>"
 
 ANSWER_TOKENS = 128
-"""A query of 20 words with four boxes takes about 60; what runs on longer repeats itself."""
+"""A query of 20 words with four boxes takes about 60; longer answers only repeat themselves."""
 
 BEAMS = 3
-"""As in the authors' examples."""
+"""From the authors' examples."""
 
-SMALLEST_MASK = 0.02
-"""Of its boxes' area; a mask of less has missed the garment, and the boxes stand for it."""
+MIN_MASK_FRACTION = 0.02
+"""Of the boxes' area. A smaller mask has missed the garment; the boxes are used instead."""
 
 Box: TypeAlias = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in pixels of the picture, inside it, with a width and a height."""
+"""x0, y0, x1, y1 in pixels, clipped to the picture and not empty."""
 
 
 class FlorenceSam2:
-    """Implements :class:`operators.ports.QuerySegmenter`; one picture is computed at a time."""
+    """Implements :class:`operators.ports.QuerySegmenter`; processes one picture at a time."""
 
     def __init__(
         self,
@@ -54,38 +54,38 @@ class FlorenceSam2:
         masks_processor: Any,
         device: str,
     ) -> None:
-        """The models and processors as transformers loads them; :meth:`load` is the way in."""
+        """Models and processors as loaded by transformers; usually called by :meth:`load`."""
         self._placement = Placement.choose(device)
         self._grounding = grounding.eval().to(self._placement.device, self._placement.dtype)
         self._grounding_processor = grounding_processor
-        # Boxes are coordinates up to 1024: half precision would move them by pixels.
+        # Box coordinates go up to 1024: half precision would shift them by pixels.
         self._masks = masks.eval().to(self._placement.device)
         self._masks_processor = masks_processor
         self._computation = ThreadPoolExecutor(1, "segmenter")
 
     @classmethod
     def load(cls, florence: str, sam2: str, device: str = "auto") -> FlorenceSam2:
-        """From folders or the hub's repositories, in transformers' format; blocking.
+        """Load from folders or repositories on the hub, in transformers' format; blocking.
 
-        Raises Misconfigured when one of them cannot be loaded, or not completely.
+        Raises Misconfigured if a model cannot be loaded completely.
         """
         return cls(
-            _loaded(Florence2ForConditionalGeneration, florence),
-            _loaded(AutoProcessor, florence),
-            _loaded(Sam2Model, sam2),
-            _loaded(Sam2Processor, sam2),
+            _load_complete(Florence2ForConditionalGeneration, florence),
+            _load_complete(AutoProcessor, florence),
+            _load_complete(Sam2Model, sam2),
+            _load_complete(Sam2Processor, sam2),
             device,
         )
 
     async def segment(
         self, image: Image, queries: Mapping[Department, str]
     ) -> dict[Department, Segment]:
-        """The segment of each query that Florence-2 finds; what is not found is left out."""
+        """Segment each query's garment; queries that Florence-2 does not find are left out."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._computation, self._segment, image, queries)
 
     async def close(self) -> None:
-        """Finish the calls already made, then stop the thread."""
+        """Finish pending calls, then stop the thread."""
         self._computation.shutdown()
 
     @torch.inference_mode()
@@ -98,16 +98,16 @@ class FlorenceSam2:
         if not boxes:
             return {}
         flat = [box for at in boxes.values() for box in at]
-        masks, confidences = self._cut(image, flat)
+        masks, confidences = self._mask(image, flat)
         segments, first = {}, 0
         for department, at in boxes.items():
             own = slice(first, first + len(at))
             first += len(at)
-            segments[department] = _segment_of(at, masks[own], confidences[own])
+            segments[department] = _merge_boxes(at, masks[own], confidences[own])
         return segments
 
     def _ground(self, image: Image, queries: Sequence[str]) -> list[list[Box]]:
-        """Per query the boxes of its first phrase, which names the garment; two for a pair."""
+        """Per query the boxes of its first phrase, which names the garment; a pair has two."""
         prepared = self._grounding_processor(
             text=[TASK + query for query in queries],
             images=[image] * len(queries),
@@ -120,37 +120,37 @@ class FlorenceSam2:
             num_beams=BEAMS,
             do_sample=False,
         )
-        return [self._boxes(answer, image) for answer in answers.cpu()]
+        return [self._parse_boxes(answer, image) for answer in answers.cpu()]
 
-    def _boxes(self, answer: torch.Tensor, image: Image) -> list[Box]:
-        told = self._grounding_processor.post_process_generation(
+    def _parse_boxes(self, answer: torch.Tensor, image: Image) -> list[Box]:
+        grounded = self._grounding_processor.post_process_generation(
             sequence=answer, task=TASK, image_size=image.size
         )[TASK]
-        labelled = list(zip(told["labels"], told["bboxes"], strict=True))
-        clipped = [_clipped(box, image) for label, box in labelled if label == labelled[0][0]]
+        labelled = list(zip(grounded["labels"], grounded["bboxes"], strict=True))
+        clipped = [_clip(box, image) for label, box in labelled if label == labelled[0][0]]
         return [box for box in clipped if box is not None]
 
-    def _cut(
+    def _mask(
         self, image: Image, boxes: Sequence[Box]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Masks of shape (boxes, height, width) and SAM 2's own estimate of each one's IoU."""
+        """Masks, shape (boxes, height, width), and SAM 2's estimate of each mask's IoU."""
         prepared = self._masks_processor(
             images=image, input_boxes=[[list(box) for box in boxes]], return_tensors="pt"
         )
         device = self._placement.device
-        told = self._masks(
+        output = self._masks(
             pixel_values=prepared["pixel_values"].to(device),
             input_boxes=prepared["input_boxes"].to(device),
             multimask_output=False,
         )
         masks = self._masks_processor.post_process_masks(
-            told.pred_masks.cpu(), prepared["original_sizes"]
+            output.pred_masks.cpu(), prepared["original_sizes"]
         )[0]
-        return masks[:, 0].numpy(), told.iou_scores[0, :, 0].cpu().numpy()
+        return masks[:, 0].numpy(), output.iou_scores[0, :, 0].cpu().numpy()
 
 
-def _clipped(box: Sequence[float], image: Image) -> Box | None:
-    """The part of ``box`` that is in the picture; None when that is less than a pixel."""
+def _clip(box: Sequence[float], image: Image) -> Box | None:
+    """Clip ``box`` to the picture; None if less than a pixel remains."""
     x0, x1 = np.clip(sorted((box[0], box[2])), 0, image.width)
     y0, y1 = np.clip(sorted((box[1], box[3])), 0, image.height)
     if x1 - x0 < 1 or y1 - y0 < 1:
@@ -158,16 +158,16 @@ def _clipped(box: Sequence[float], image: Image) -> Box | None:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _segment_of(
+def _merge_boxes(
     boxes: Sequence[Box], masks: NDArray[np.bool_], confidences: NDArray[np.float32]
 ) -> Segment:
-    """Of the boxes of one layer and their masks, (boxes, height, width)."""
+    """Merge one layer's boxes and their masks, shape (boxes, height, width), into a segment."""
     mask = np.asarray(masks.any(0), np.bool_)
     rectangles = np.zeros(mask.shape, np.bool_)
     for x0, y0, x1, y1 in boxes:
         rectangles[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
     confidence = float(np.clip(confidences.min(), 0, 1))
-    if mask.sum() < max(1, SMALLEST_MASK * rectangles.sum()):
+    if mask.sum() < max(1, MIN_MASK_FRACTION * rectangles.sum()):
         mask, confidence = rectangles, 0.0
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -180,23 +180,22 @@ def _segment_of(
     return Segment(region, mask, confidence)
 
 
-def _loaded(kind: Any, source: str) -> Any:
-    """``kind.from_pretrained(source)``, complete. Raises Misconfigured."""
+def _load_complete(kind: Any, source: str) -> Any:
+    """Call ``kind.from_pretrained``. Raises Misconfigured if it fails or weights are missing."""
     try:
         if not issubclass(kind, torch.nn.Module):
             return kind.from_pretrained(source)
         model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
     except Exception as error:
-        # The libraries below raise anything from KeyError to HTTP errors here, and all of it
-        # means the same: this model cannot be loaded.
+        # The libraries raise anything from KeyError to HTTP errors here; the cause is the same.
         raise Misconfigured(
             f"{kind.__name__} cannot be loaded from {source}: {error}. Name a folder in "
             "transformers' format (for Florence-2: florence-community/..., not microsoft/...)."
         ) from error
-    # The library would start with random weights where the file has none.
-    if absent := sorted(found["missing_keys"]):
+    # The library initialises missing weights randomly.
+    if missing := sorted(found["missing_keys"]):
         raise Misconfigured(
-            f"the weights in {source} lack {len(absent)} tensors of {kind.__name__}, "
-            f"{absent[0]} for one: fetch them again"
+            f"the weights in {source} lack {len(missing)} tensors of {kind.__name__}, such as "
+            f"{missing[0]}: fetch them again"
         )
     return model

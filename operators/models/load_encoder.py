@@ -1,37 +1,41 @@
-"""The encoder that the settings name, by whichever library loads it."""
+"""Loads the encoder named by the settings with the library it needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from operators.models.batching_encoder import BatchingEncoder, BatchObserver
-from operators.models.encoder_name import LOCAL
+from operators.models.encoder_name import LOCAL, OPEN_CLIP_FILE, TRANSFORMERS
 from operators.models.encoder_table import encoder_source
-from operators.models.open_clip_encoder import CONFIG_FILE, OpenClipEncoder
-from operators.models.transformers_encoder import SCHEMA, TransformersEncoder
 from schemas.settings import EncoderSettings
 
 
 def load_encoder(
     settings: EncoderSettings, observe: BatchObserver | None = None
 ) -> BatchingEncoder:
-    """Blocking. ``settings.model`` is a row of `looksync models list`, a folder
-    (local-dir:FOLDER, in the format of either library), a hub's repository (hf-hub:NAME for
-    open_clip, transformers:NAME), or open_clip's ARCHITECTURE/PRETRAINED.
+    """Load ``settings.model``; blocking.
 
-    Raises Misconfigured, saying what to do, when it cannot be loaded.
+    It is a row of `looksync models list`, a folder (local-dir:FOLDER, in the format of either
+    library), a repository on the hub (hf-hub:NAME for open_clip, transformers:NAME), or open_clip's
+    ARCHITECTURE/PRETRAINED. Raises Misconfigured if it cannot be loaded.
     """
+    # Each library takes seconds to import: only the one that is needed, and none for a command
+    # that ends before it needs a model.
     settings = settings.model_copy(update={"model": encoder_source(settings.model)})
-    if settings.model.startswith(SCHEMA) or _is_transformers_folder(settings.model):
+    if settings.model.startswith(TRANSFORMERS) or _is_transformers_folder(settings.model):
+        from operators.models.transformers_encoder import TransformersEncoder
+
         return TransformersEncoder.load(settings, observe)
+    from operators.models.open_clip_encoder import OpenClipEncoder
+
     return OpenClipEncoder.load(settings, observe)
 
 
 def _is_transformers_folder(model: str) -> bool:
-    """Some folders are in both formats; open_clip's, which has a name of its own, goes first."""
+    """A folder in both formats counts as open_clip's, whose file name is unambiguous."""
     folder = Path(model.removeprefix(LOCAL))
     return (
         model.startswith(LOCAL)
-        and not (folder / CONFIG_FILE).is_file()
+        and not (folder / OPEN_CLIP_FILE).is_file()
         and (folder / "config.json").is_file()
     )

@@ -1,4 +1,4 @@
-"""Image-text encoders that open_clip can load: CLIP and its kin, timm towers, SigLIP."""
+"""Image-text encoders loaded by open_clip: CLIP and its variants, timm towers, SigLIP."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from open_clip.transformer import VisionTransformer, text_global_pool
 from PIL.Image import Image
 
 from operators.models.batching_encoder import BatchingEncoder, BatchObserver
-from operators.models.encoder_name import encoder_name
+from operators.models.encoder_name import OPEN_CLIP_FILE, encoder_name
 from operators.models.towers import no_patch_tokens
 from schemas.errors import Misconfigured
 from schemas.settings import EncoderSettings
-
-CONFIG_FILE = "open_clip_config.json"
 
 
 class OpenClipTowers:
@@ -30,7 +28,7 @@ class OpenClipTowers:
     def __init__(
         self, model: torch.nn.Module, tokenize: Callable[[list[str]], torch.Tensor]
     ) -> None:
-        """``model`` as open_clip makes it, ``tokenize`` as its ``get_tokenizer`` does."""
+        """``model`` and ``tokenize`` as open_clip creates them."""
         self.model: Any = model
         self._tokenize = tokenize
         visual: Any = model.visual
@@ -43,9 +41,9 @@ class OpenClipTowers:
         size = settings.size
         self.resolution: int = size if isinstance(size, int) else size[0]
         self.mean, self.std = tuple(settings.mean), tuple(settings.std)
-        # Where the text is pooled at its end token under a causal mask, nothing behind that token
-        # matters: the padding up to the context length need not be computed.
-        self._ends_early = (
+        # With a causal mask and pooling at the end token, later tokens have no effect, so the
+        # padding up to the context length need not be computed.
+        self._skips_padding = (
             isinstance(model, open_clip.CLIP)
             and model.attn_mask is not None
             and model.text_pool_type in ("argmax", "eos")
@@ -53,7 +51,7 @@ class OpenClipTowers:
 
     def tokenize(self, text: str) -> torch.Tensor:
         tokens = self._tokenize([text])[0]
-        if not self._ends_early:
+        if not self._skips_padding:
             return tokens
         if self.model.text_pool_type == "eos":
             end = (tokens == self.model.text_eos_id).int().argmax()
@@ -66,25 +64,31 @@ class OpenClipTowers:
         return features
 
     def text_features(self, tokens: torch.Tensor) -> torch.Tensor:
-        if not self._ends_early:
+        if not self._skips_padding:
             features: torch.Tensor = self.model.encode_text(tokens)
             return features
         return self._short_text_features(tokens)
 
     def patch_features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The image tower without its pooling: every token takes the class token's way out
-        (last norm, projection), as in Zhou et al. 2022 (MaskCLIP) for global-token models."""
+        """Apply the class token's norm and projection to every token, as Zhou et al. 2022
+        (MaskCLIP) do for models with a global token."""
         visual = self.model.visual
         if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None:
             raise no_patch_tokens(f"this {type(self.model).__name__} with {type(visual).__name__}")
-        tokens = visual.ln_post(visual.transformer(visual._embeds(pictures)))[:, 1:]
+        tokens = visual.forward_intermediates(
+            pictures,
+            indices=1,
+            normalize_intermediates=True,
+            intermediates_only=True,
+            output_fmt="NLC",
+        )["image_intermediates"][0]
         if visual.proj is not None:
             tokens = tokens @ visual.proj
         rows, columns = visual.grid_size
         return torch.as_tensor(tokens.reshape(len(pictures), rows, columns, -1))
 
     def _short_text_features(self, tokens: torch.Tensor) -> torch.Tensor:
-        """``CLIP.encode_text`` for any number of tokens; the library's wants the full context."""
+        """``CLIP.encode_text`` for any number of tokens; the library's needs the full context."""
         model, length = self.model, tokens.shape[1]
         embedded = model.token_embedding(tokens) + model.positional_embedding[:length]
         hidden = model.ln_final(
@@ -111,18 +115,18 @@ class OpenClipEncoder(BatchingEncoder):
         settings: EncoderSettings,
         observe: BatchObserver | None = None,
     ) -> None:
-        """``model`` as open_clip makes it, with weights; :meth:`load` is the usual way in."""
+        """``model`` as open_clip creates it, with weights; usually called by :meth:`load`."""
         super().__init__(name, OpenClipTowers(model, tokenize), settings, observe)
 
     @classmethod
     def load(
         cls, settings: EncoderSettings, observe: BatchObserver | None = None
     ) -> OpenClipEncoder:
-        """The model that ``settings.model`` names, with its weights; blocking.
+        """Load ``settings.model`` with its weights; blocking.
 
-        Weights of ``hf-hub:`` and ARCHITECTURE/PRETRAINED come from the local caches of those
-        libraries or from the network; with HF_HUB_OFFLINE=1 from the caches only.
-        Raises Misconfigured, saying what to do, when there is no such model or no weights.
+        Weights of ``hf-hub:`` and ARCHITECTURE/PRETRAINED come from the libraries' local caches or
+        from the network; with HF_HUB_OFFLINE=1 from the caches only. Raises Misconfigured if the
+        model or its weights are missing.
         """
         architecture, pretrained = _source(settings.model)
         try:
@@ -131,8 +135,8 @@ class OpenClipEncoder(BatchingEncoder):
             )
             tokenize = open_clip.get_tokenizer(architecture)
         except Exception as error:
-            # open_clip and the libraries below raise anything from AssertionError to HTTP errors
-            # here, and all of it means the same: this model cannot be loaded.
+            # The libraries raise anything from AssertionError to HTTP errors here; the cause is
+            # the same.
             raise Misconfigured(
                 f"encoder.model = {settings.model!r} cannot be loaded: {error}. Name a folder with "
                 "open_clip_config.json and weights (local-dir:FOLDER), or fetch the weights once "
@@ -145,9 +149,9 @@ def _source(model: str) -> tuple[str, str | None]:
     """open_clip's ``model_name`` and ``pretrained``."""
     schema, _, folder = model.partition(":")
     if schema == "local-dir":
-        if not (Path(folder) / CONFIG_FILE).is_file():
+        if not (Path(folder) / OPEN_CLIP_FILE).is_file():
             raise Misconfigured(
-                f"encoder.model = {model!r}: {folder}/{CONFIG_FILE} is not there. Start in "
+                f"encoder.model = {model!r}: {folder}/{OPEN_CLIP_FILE} does not exist. Start in "
                 "the project's folder, or set LOOKSYNC_ENCODER__MODEL to the folder of an "
                 "open_clip model."
             )
@@ -157,6 +161,6 @@ def _source(model: str) -> tuple[str, str | None]:
     architecture, slash, pretrained = model.partition("/")
     if not slash:
         raise Misconfigured(
-            f"encoder.model = {model!r}: say which weights, as ARCHITECTURE/PRETRAINED"
+            f"encoder.model = {model!r} names no weights; use ARCHITECTURE/PRETRAINED"
         )
     return architecture, pretrained

@@ -1,4 +1,4 @@
-"""Where a model computes, in which precision, and how data gets there."""
+"""The device and precision of a model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import torch
 from schemas.errors import Misconfigured
 
 PREPARATION_THREADS = 8
-"""At most, beside a GPU: one core prepares a few hundred pictures a second, a GPU takes more."""
+"""Upper limit beside a GPU. One core prepares a few hundred pictures per second, a GPU encodes
+more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A device and the precision that pays on it."""
+    """A device and the fastest precision on it."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
     def choose(cls, device: str) -> Placement:
-        """``auto``: the best there is. GPUs compute in half the bits, CPUs in float32.
+        """Place a model on ``device``; ``auto`` takes the fastest one available.
 
-        bfloat16 keeps float32's range, so no model overflows in it; float16 where the GPU has no
-        bfloat16. Raises Misconfigured when ``device`` is not there.
+        CPUs use float32. GPUs use bfloat16, whose range is float32's, so that no model overflows,
+        or float16 where bfloat16 is not supported. Raises Misconfigured if ``device`` is missing.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
@@ -33,8 +34,8 @@ class Placement:
             device == "mps" and not _has_mps()
         ):
             raise Misconfigured(
-                f"device = {device!r}: torch {torch.__version__} finds none on this machine; "
-                "use 'auto' or 'cpu'"
+                f"device = {device!r}: torch {torch.__version__} finds no such device; use 'auto' "
+                "or 'cpu'"
             )
         if device == "cuda":
             half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
@@ -43,14 +44,14 @@ class Placement:
 
     @property
     def preparation_threads(self) -> int:
-        """Threads that make pictures ready: on a CPU the model needs the other cores itself."""
+        """Threads that preprocess pictures; one on a CPU, where the model needs the other cores."""
         return 1 if self.device.type == "cpu" else min(PREPARATION_THREADS, os.cpu_count() or 1)
 
     def upload(self, tensor: torch.Tensor) -> torch.Tensor:
-        """``tensor`` on the device, floating point values in the model's precision.
+        """Copy ``tensor`` to the device, floating point values in the model's precision.
 
-        To CUDA from pinned memory and without waiting: the copy is queued behind the kernels that
-        run, in the order of the one stream that all threads of the process share.
+        The copy to CUDA is asynchronous, from pinned memory: it is queued behind the running
+        kernels on the stream that all threads of the process share.
         """
         if tensor.is_floating_point():
             tensor = tensor.to(self.dtype)

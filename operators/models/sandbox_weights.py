@@ -1,4 +1,4 @@
-"""Finds the sandbox's weights by name: the one place that knows where they are."""
+"""Finds the sandbox's weights by name; no other module knows their path."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Literal
 from schemas.errors import Misconfigured
 
 SANDBOX_ENCODER = "sandbox-clip"
-"""As ``encoder.model`` names it."""
+"""Its name in ``encoder.model``."""
 SANDBOX_VLM = "sandbox-vlm"
-"""As ``vlm.model`` names it."""
+"""Its name in ``vlm.model``."""
 
 
 def sandbox_weights(model: Literal["clip", "vlm"]) -> Path:
-    """The folder of one of the sandbox's models. Raises Misconfigured when it is not installed."""
-    # Looked up, not imported: the system does not depend on the world that its weights come from.
+    """The folder of one of the sandbox's models. Raises Misconfigured if it is not installed."""
+    # find_spec instead of an import: the system must not depend on the sandbox's code.
     package = find_spec("sandbox")
     if package is None or not package.submodule_search_locations:
-        raise Misconfigured("the sandbox is not installed: name another model")
+        raise Misconfigured("the sandbox is not installed; configure another model")
     return Path(next(iter(package.submodule_search_locations))) / "weights" / model

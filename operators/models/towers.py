@@ -1,4 +1,4 @@
-"""What a library of models has to offer, so that the batching encoder can do the rest."""
+"""The interface between a model library and the batching encoder."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from schemas.errors import Misconfigured
 
 
 class Towers(Protocol):
-    """An image tower, and a text tower in the same space where there is one.
+    """An image tower and, for most models, a text tower in the same space.
 
-    ``prepare``, ``prepare_whole`` and ``tokenize`` run in other threads than the features, several
-    at once. Features are computed where the model is, in its precision, and not yet normalised.
+    ``prepare``, ``prepare_whole`` and ``tokenize`` are called concurrently from several threads,
+    the features from another. Features are on the model's device, in its precision, and not
+    normalised.
     """
 
     @property
@@ -22,7 +23,7 @@ class Towers(Protocol):
 
     @property
     def preprocessing(self) -> str:
-        """All that decides how a picture becomes numbers, part of the fingerprint."""
+        """Every setting that affects the preprocessed values; part of the fingerprint."""
         ...
 
     @property
@@ -37,24 +38,24 @@ class Towers(Protocol):
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Per channel; what is left is divided by it."""
+        """Per channel, divided by after the mean has been subtracted."""
         ...
 
     @property
     def reads_text(self) -> bool: ...
 
     def prepare(self, image: Image) -> torch.Tensor:
-        """Shape (3, resolution, resolution), float32, as the model was trained on pictures."""
+        """Shape (3, resolution, resolution), float32, preprocessed as in training."""
         ...
 
     def prepare_whole(self, image: Image) -> torch.Tensor:
-        """The same with nothing cropped away: patches must lie where they lie in the picture."""
+        """Like :meth:`prepare` but without cropping, so that patches keep their place."""
         ...
 
     def tokenize(self, text: str) -> torch.Tensor:
         """Shape (tokens,), int64; texts of different lengths may be padded with any token.
 
-        Raises Misconfigured when there is no text tower.
+        Raises Misconfigured if there is no text tower.
         """
         ...
 
@@ -63,30 +64,30 @@ class Towers(Protocol):
         ...
 
     def text_features(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(n, tokens) -> (n, dimension). Raises Misconfigured as :meth:`tokenize` does."""
+        """(n, tokens) -> (n, dimension). Raises Misconfigured if there is no text tower."""
         ...
 
     def patch_features(self, pictures: torch.Tensor) -> torch.Tensor:
         """(n, 3, resolution, resolution) -> (n, rows, columns, dimension).
 
-        Raises Misconfigured when patch tokens have no way into the space of the embeddings.
+        Raises Misconfigured if patch tokens cannot be projected into the embeddings' space.
         """
         ...
 
 
 def no_text_tower(model: str) -> Misconfigured:
-    """What to do with an encoder that reads pictures only."""
+    """The error of an encoder without a text tower."""
     return Misconfigured(
-        f"{model} reads pictures only; ask by the region (matching.queries = 'region'), or choose "
+        f"{model} has no text tower; query by the region (matching.queries = 'region'), or choose "
         "an encoder with a text tower (`looksync models list`)",
         reason="no-text-tower",
     )
 
 
 def no_patch_tokens(model: str) -> Misconfigured:
-    """What to do with an encoder whose patches cannot be compared with texts."""
+    """The error of an encoder whose patches cannot be compared with texts."""
     return Misconfigured(
-        f"{model} has no patch tokens in the joint space; choose an encoder that pools by its "
-        "class token, not by attention",
+        f"{model} has no patch tokens in the joint space; choose an encoder that pools with a "
+        "class token, not with attention",
         reason="no-patch-tokens",
     )

@@ -1,4 +1,4 @@
-"""Encoders in the format of transformers: CLIP (FashionCLIP), SigLIP 1 and 2, DINOv2."""
+"""Encoders loaded by transformers: CLIP (FashionCLIP), SigLIP 1 and 2, DINOv2."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from transformers import (
 )
 
 from operators.models.batching_encoder import BatchingEncoder, BatchObserver
-from operators.models.encoder_name import LOCAL, encoder_name
+from operators.models.encoder_name import LOCAL, TRANSFORMERS, encoder_name
 from operators.models.towers import Towers, no_patch_tokens, no_text_tower
 from schemas.errors import Misconfigured
 from schemas.settings import EncoderSettings
 
-SCHEMA = "transformers:"
-
 
 class _ImageTower:
-    """What all families share: how pictures become numbers."""
+    """Preprocessing, shared by all families."""
 
     def __init__(self, model: Any, processor: Any, patch_size: int) -> None:
         self.model = model
@@ -34,13 +32,14 @@ class _ImageTower:
         size = processor.crop_size if processor.do_center_crop else processor.size
         self.resolution: int = size["height"]
         self.mean, self.std = tuple(processor.image_mean), tuple(processor.image_std)
-        # Not all that the processor can tell: what is not about numbers changes with the library.
+        # Only settings that affect the values; the others change with the library's version.
         names = ("size", "crop_size", "do_center_crop", "resample", "rescale_factor")
-        told = {name: getattr(processor, name, None) for name in names}
-        sizes = {name: dict(told[name] or {}) for name in ("size", "crop_size")}
-        told |= {name: {k: v for k, v in sizes[name].items() if v} for name in sizes}
-        told["resample"] = int(processor.resample)
-        self.preprocessing = str(sorted((told | {"mean": self.mean, "std": self.std}).items()))
+        described = {name: getattr(processor, name, None) for name in names}
+        sizes = {name: dict(described[name] or {}) for name in ("size", "crop_size")}
+        described |= {name: {k: v for k, v in sizes[name].items() if v} for name in sizes}
+        described["resample"] = int(processor.resample)
+        described |= {"mean": self.mean, "std": self.std}
+        self.preprocessing = str(sorted(described.items()))
 
     def prepare(self, image: Image) -> torch.Tensor:
         pixels: torch.Tensor = self._processor(image, return_tensors="pt")["pixel_values"][0]
@@ -59,7 +58,7 @@ class _ImageTower:
 
 
 class _TwoTowers(_ImageTower):
-    """What CLIP and SigLIP share."""
+    """The features shared by CLIP and SigLIP."""
 
     reads_text = True
 
@@ -81,24 +80,25 @@ class ClipTowers(_TwoTowers):
     """Implements :class:`operators.models.towers.Towers` with CLIPModel."""
 
     def tokenize(self, text: str) -> torch.Tensor:
-        """Without padding: the tower is causal and pools at the first end token."""
+        """Without padding, as the tower is causal and pools at the first end token."""
         ids = self._tokenizer(text, truncation=True, max_length=self._context)["input_ids"]
         return torch.tensor(ids)
 
     def patch_features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Every token takes the class token's way out (Zhou et al. 2022, MaskCLIP)."""
+        """Apply the class token's norm and projection to every token (Zhou et al. 2022,
+        MaskCLIP)."""
         vision = self.model.vision_model
         tokens = vision(pictures).last_hidden_state[:, 1:]
         return self._grid(self.model.visual_projection(vision.post_layernorm(tokens)))
 
 
 class SiglipTowers(_TwoTowers):
-    """Implements :class:`operators.models.towers.Towers` with SiglipModel, which is the class of
-    SigLIP 2's fixed-resolution checkpoints too."""
+    """Implements :class:`operators.models.towers.Towers` with SiglipModel, also the class of
+    SigLIP 2's fixed-resolution checkpoints."""
 
     def tokenize(self, text: str) -> torch.Tensor:
-        """In small letters and padded to the context: both generations were trained so, though
-        not all their tokenizers do the first, and the text is pooled at the last position."""
+        """In lower case and padded to the context length, as both generations were trained; the
+        tower pools at the last position, and not every tokenizer lowers the case itself."""
         ids = self._tokenizer(
             text.lower(), truncation=True, padding="max_length", max_length=self._context
         )["input_ids"]
@@ -109,7 +109,7 @@ class SiglipTowers(_TwoTowers):
 
 
 class Dinov2Towers(_ImageTower):
-    """Implements :class:`operators.models.towers.Towers` with Dinov2Model: pictures only."""
+    """Implements :class:`operators.models.towers.Towers` with Dinov2Model, without a text tower."""
 
     reads_text = False
 
@@ -123,7 +123,7 @@ class Dinov2Towers(_ImageTower):
         raise no_text_tower("DINOv2")
 
     def image_features(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The class token after the last norm, as the model's authors compare pictures."""
+        """The class token after the last norm, which the model's authors use for retrieval."""
         features: torch.Tensor = self.model(pictures).pooler_output
         return features
 
@@ -142,18 +142,17 @@ class TransformersEncoder(BatchingEncoder):
     def load(
         cls, settings: EncoderSettings, observe: BatchObserver | None = None
     ) -> TransformersEncoder:
-        """The model in ``local-dir:FOLDER`` or ``transformers:OWNER/NAME``; blocking.
+        """Load ``local-dir:FOLDER`` or ``transformers:OWNER/NAME``; blocking.
 
         Weights on the hub come from its local cache or from the network; with HF_HUB_OFFLINE=1
-        from the cache only. Raises Misconfigured when they cannot be had or are not complete.
+        from the cache only. Raises Misconfigured if they are missing or incomplete.
         """
         try:
-            towers = _load_towers(settings.model.removeprefix(LOCAL).removeprefix(SCHEMA))
+            towers = _load_towers(settings.model.removeprefix(LOCAL).removeprefix(TRANSFORMERS))
         except Misconfigured:
             raise
         except Exception as error:
-            # The libraries below raise anything from KeyError to HTTP errors here, and all of it
-            # means the same: this model cannot be loaded.
+            # The libraries raise anything from KeyError to HTTP errors here; the cause is the same.
             raise Misconfigured(
                 f"encoder.model = {settings.model!r} cannot be loaded: {error}. Name a folder with "
                 "config.json, model.safetensors, preprocessor_config.json and the tokenizer "
@@ -164,25 +163,25 @@ class TransformersEncoder(BatchingEncoder):
 
 
 def _load_towers(source: str) -> Towers:
-    """``source``: a folder or a repository on the hub."""
+    """Load from ``source``, a folder or a repository on the hub. Raises Misconfigured."""
     family = AutoConfig.from_pretrained(source).model_type
     if family not in _ARCHITECTURES:
         raise Misconfigured(
-            f"encoder.model: {source} is of type {family!r}; "
-            f"{', '.join(_ARCHITECTURES)} can be loaded"
+            f"encoder.model: {source} has the unsupported type {family!r}; supported are "
+            f"{', '.join(_ARCHITECTURES)}"
         )
     model, found = _ARCHITECTURES[family].from_pretrained(
         source, dtype=torch.float32, output_loading_info=True
     )
-    # The library would start with random weights where the file has none.
-    if absent := sorted(found["missing_keys"]):
+    # The library initialises missing weights randomly.
+    if missing := sorted(found["missing_keys"]):
         raise Misconfigured(
-            f"encoder.model: the weights in {source} lack {len(absent)} tensors of "
-            f"{type(model).__name__}, {absent[0]} for one: fetch them again"
+            f"encoder.model: the weights in {source} lack {len(missing)} tensors of "
+            f"{type(model).__name__}, such as {missing[0]}: fetch them again"
         )
     images: Any = AutoImageProcessor
-    # torchvision's arithmetic is what the library defaults to, and it leaves Python free to
-    # prepare several pictures at once.
+    # torchvision is the library's default and releases the GIL, so that several pictures are
+    # prepared at once.
     processor = images.from_pretrained(source, backend="torchvision")
     if family == "dinov2":
         return Dinov2Towers(model, processor)

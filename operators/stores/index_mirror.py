@@ -1,7 +1,7 @@
-"""The catalog flow's mirror: while the model is switched, what it writes goes to both indexes.
+"""Mirrors the catalog flow's writes to a secondary index while the model is switched.
 
-The flow looks now and then whether a collection of another encoder is kept up beside its own, loads
-that encoder, writes to both from then on, and says so: the switch waits for it.
+The flow polls for a secondary collection, loads its encoder, writes to both indexes from then on,
+and acknowledges it: the switch waits for these acknowledgements.
 """
 
 from __future__ import annotations
@@ -22,115 +22,123 @@ from schemas.errors import Misconfigured, Unavailable
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 2.0
-"""Between two looks at what is to be kept up."""
+POLL_INTERVAL_SECONDS = 2.0
+"""Between two reads of the aliases; an acknowledgement is valid for several polls."""
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
-    """The other collection, open for writing."""
+class SecondaryIndex:
+    """A secondary collection, open for writing."""
 
     collection: Collection
     encoder: ImageTextEncoder
     index: VectorStore
-    closing: AsyncExitStack
-    users: int = field(default=0, init=False)
+    resources: AsyncExitStack
+    """Closes the encoder, the index and their clients."""
+    writes_in_flight: int = field(default=0, init=False)
 
     @contextmanager
-    def used(self) -> Iterator[None]:
-        """Meanwhile it is not closed."""
-        self.users += 1
+    def write(self) -> Iterator[None]:
+        """Keep the index open for the duration of one write."""
+        self.writes_in_flight += 1
         try:
             yield
         finally:
-            self.users -= 1
+            self.writes_in_flight -= 1
 
 
-class BesideMirror:
-    """A :class:`operators.ports.Mirror` of what the aliases say is to be kept up."""
+class SecondaryIndexMirror:
+    """A :class:`operators.ports.Mirror` of the secondary collection, whichever it is now."""
 
     def __init__(
         self,
         find: Callable[[], Awaitable[Collection | None]],
-        open_collection: Callable[[Collection], Awaitable[Kept]],
+        open_collection: Callable[[Collection], Awaitable[SecondaryIndex]],
         acknowledgements: MirrorAcknowledgements,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """``find`` tells the other collection, ``open_collection`` opens it; both may raise
-        Unavailable or Misconfigured."""
+        """``find`` returns the secondary collection, ``open_collection`` opens it; both may raise
+        Unavailable or Misconfigured. ``sleep`` waits between two polls."""
         self._find = find
         self._open = open_collection
         self._acknowledgements = acknowledgements
+        self._sleep = sleep
         self._process = uuid.uuid4().hex
-        self._kept: Kept | None = None
-        self._retired: list[Kept] = []
-        self._refused: str | None = None
-        """Generation whose model could not be loaded: it is not tried every two seconds."""
+        self._secondary: SecondaryIndex | None = None
+        self._retired: list[SecondaryIndex] = []
+        self._rejected_generation: str | None = None
+        """Its model could not be loaded; it is not tried again at every poll."""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[BesideMirror]:
-        """Keeps up whatever there is, from the beginning on: a flow that starts in the middle of
-        a switch writes nothing to its own index alone."""
-        await self._look()
-        looking = asyncio.create_task(self._look_again_and_again())
+    async def running(self) -> AsyncIterator[SecondaryIndexMirror]:
+        """Poll in the background while the context is open.
+
+        The first poll completes before the context is entered, so that a flow that starts in the
+        middle of a switch never writes to its own index alone.
+        """
+        await self._poll()
+        polling = asyncio.create_task(self._poll_forever())
         try:
             yield self
         finally:
-            looking.cancel()
+            polling.cancel()
             with suppress(asyncio.CancelledError):
-                await looking
-            for kept in (*self._retired, *([self._kept] if self._kept else [])):
-                await kept.closing.aclose()
+                await polling
+            for secondary in (*self._retired, *([self._secondary] if self._secondary else [])):
+                await secondary.resources.aclose()
 
     @property
     def fingerprint(self) -> str | None:
-        return None if self._kept is None else self._kept.collection.fingerprint
+        return None if self._secondary is None else self._secondary.collection.fingerprint
 
     async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
-        if (kept := self._kept) is not None:
-            with kept.used():
-                vector = await kept.encoder.encode_image(image)
-                await kept.index.upsert(key, vector, attributes)
+        if (secondary := self._secondary) is not None:
+            with secondary.write():
+                vector = await secondary.encoder.encode_image(image)
+                await secondary.index.upsert(key, vector, attributes)
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> None:
-        if (kept := self._kept) is not None:
-            with kept.used():
-                await kept.index.patch(key, attributes)
+        if (secondary := self._secondary) is not None:
+            with secondary.write():
+                await secondary.index.patch(key, attributes)
 
     async def delete(self, key: str) -> None:
-        if (kept := self._kept) is not None:
-            with kept.used():
-                await kept.index.delete(key)
+        if (secondary := self._secondary) is not None:
+            with secondary.write():
+                await secondary.index.delete(key)
 
-    async def _look_again_and_again(self) -> None:
+    async def _poll_forever(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await self._sleep(POLL_INTERVAL_SECONDS)
             try:
-                await self._look()
+                await self._poll()
             except Unavailable as error:
-                # Writes wait for the same part, and say so; what is kept up stays kept up.
-                log.debug("the aliases cannot be read", error=str(error))
+                # The mirror stays active; writes fail on the same outage and report it.
+                log.debug("aliases cannot be read", error=str(error))
 
-    async def _look(self) -> None:
-        """Keep up what is to be kept up, and say so."""
+    async def _poll(self) -> None:
+        """Follow the secondary alias: retire the previous index, open and acknowledge the new."""
         wanted = await self._find()
-        if self._kept is not None and self._kept.collection.generation != (
+        if self._secondary is not None and self._secondary.collection.generation != (
             wanted.generation if wanted else None
         ):
-            log.info("index no longer mirrored", collection=self._kept.collection.generation)
-            self._retired.append(self._kept)
-            self._kept = None
-        for kept in [kept for kept in self._retired if kept.users == 0]:
-            self._retired.remove(kept)
-            await kept.closing.aclose()
-        if wanted is None or wanted.generation == self._refused:
+            log.info("mirroring stopped", collection=self._secondary.collection.generation)
+            self._retired.append(self._secondary)
+            self._secondary = None
+        for secondary in [each for each in self._retired if each.writes_in_flight == 0]:
+            self._retired.remove(secondary)
+            await secondary.resources.aclose()
+        if wanted is None or wanted.generation == self._rejected_generation:
             return
-        if self._kept is None:
+        if self._secondary is None:
             try:
-                self._kept = await self._open(wanted)
+                self._secondary = await self._open(wanted)
             except Misconfigured as error:
-                # The flow's own index goes on; without our word for it nothing is switched.
-                self._refused = wanted.generation
+                # The flow keeps writing to its own index; without its acknowledgement the switch
+                # does not go ahead.
+                self._rejected_generation = wanted.generation
                 log.error("index cannot be mirrored", model=wanted.model, error=str(error))
                 return
-            log.info("index mirrored", collection=wanted.generation, model=wanted.model)
+            log.info("mirroring started", collection=wanted.generation, model=wanted.model)
         await self._acknowledgements.acknowledge(wanted.generation, self._process)

@@ -1,7 +1,9 @@
-"""What is written to a vector store, as its batches carry it."""
+"""The write operations of a vector store, as its batches carry them."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,12 +12,12 @@ import numpy as np
 from operators.ports import IndexedAttributes, Vector
 
 NORM_TOLERANCE = 1e-3
-"""Half precision and renormalisation leave less."""
+"""Larger than the error of half precision and renormalisation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Upsert:
-    """Put the product, in place of what there was."""
+    """Insert or replace the product."""
 
     key: str
     vector: Vector
@@ -24,7 +26,7 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Replace the attributes, if the product is there."""
+    """Replace the attributes, if the product exists."""
 
     key: str
     attributes: IndexedAttributes
@@ -32,7 +34,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove the product, if it is there."""
+    """Remove the product, if it exists."""
 
     key: str
 
@@ -40,11 +42,24 @@ class Delete:
 Write: TypeAlias = Upsert | Patch | Delete
 
 
-def checked(vector: Vector, dimension: int) -> Vector:
-    """``vector`` as little-endian float32; ValueError when it breaks the port's contract."""
+def validate_vector(vector: Vector, dimension: int) -> Vector:
+    """``vector`` as little-endian float32. Raises ValueError unless its shape is (dimension,) and
+    its norm 1."""
     if vector.shape != (dimension,):
-        raise ValueError(f"a vector of shape {vector.shape} in an index of {dimension}")
+        raise ValueError(f"vector of shape {vector.shape}; this index needs ({dimension},)")
     norm = float(np.linalg.norm(vector))
-    if not abs(norm - 1.0) <= NORM_TOLERANCE:  # also catches nan
-        raise ValueError(f"a vector of norm {norm}; vectors have norm 1")
+    if not abs(norm - 1.0) <= NORM_TOLERANCE:  # also true for nan
+        raise ValueError(f"vector of norm {norm}; the norm must be 1")
     return vector.astype("<f4", copy=False)
+
+
+def rounds_of_keys(keys: Sequence[str]) -> list[list[int]]:
+    """Positions of ``keys`` in rounds: each key at most once per round, in its order."""
+    rounds: list[list[int]] = []
+    seen: Counter[str] = Counter()
+    for position, key in enumerate(keys):
+        if seen[key] == len(rounds):
+            rounds.append([])
+        rounds[seen[key]].append(position)
+        seen[key] += 1
+    return rounds

@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from operators.vocabulary.language import AttributeName, read_languages
+from operators.vocabulary.lexicon import Languages
 from operators.vocabulary.wordlist import WordList
 from schemas.attributes import Department, Gender
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, list_problems
 
 DEFAULT_PATH = Path(__file__).with_name("taxonomy.toml")
 
@@ -35,9 +37,19 @@ class Category(Term):
     gender: Gender | None = None
 
 
+class OtherKind(BaseModel):
+    """A kind of product that is not fashion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    google: tuple[int, ...] = ()
+    prompts: tuple[str, ...]
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    not_fashion: dict[str, OtherKind]
     departments: dict[Department, Term]
     categories: dict[str, Category]
     genders: dict[Gender, Term]
@@ -47,36 +59,47 @@ class _File(BaseModel):
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """What a value may be, and how shops say it."""
+    """The labels of each attribute, and the words that shops use for them."""
 
     departments: Mapping[Department, Term]
     categories: Mapping[str, Category]
     genders: Mapping[Gender, Term]
     colours: Mapping[str, Term]
     patterns: Mapping[str, Term]
+    not_fashion: Mapping[str, OtherKind]
+    languages: Languages
     model_labels: frozenset[str] | None = field(default=None)
-    """What a zero-shot model may answer with; None: every label."""
+    """The labels that a zero-shot model may answer with; None: all."""
 
     @classmethod
     def load(cls, path: Path = DEFAULT_PATH) -> Self:
-        """The taxonomy of a TOML file. Raises Misconfigured, naming file, table and field."""
+        """Read a TOML file. Raises Misconfigured, naming file, table and field."""
         try:
             file = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-            taxonomy = cls(
-                file.departments, file.categories, file.genders, file.colours, file.patterns
+            english = {
+                name: {str(label): (str(label), *term.words) for label, term in table.items()}
+                for name, table in file
+                if name != "not_fashion"
+            }
+            return cls(
+                file.departments,
+                file.categories,
+                file.genders,
+                file.colours,
+                file.patterns,
+                file.not_fashion,
+                Languages(read_languages(english)),
             )
-            taxonomy.words  # noqa: B018 - a word with two labels is found at the start
         except ValidationError as error:
-            raise Misconfigured(f"{path}: {_first_problem(error)}") from error
+            raise Misconfigured(f"{path}: {list_problems(error)}") from error
         except (ValueError, OSError) as error:
             raise Misconfigured(f"{path}: {error}") from error
-        return taxonomy
 
     def answering_with(self, labels: Collection[str]) -> Self:
-        """The same vocabulary for rules, but zero-shot chooses among ``labels`` only.
+        """The same vocabulary for rules, but zero-shot models choose among ``labels`` only.
 
-        For a model that has only ever seen a part of fashion: asked about a saree, a model of the
-        sandbox world answers at random, and loudly. Raises Misconfigured for unknown labels.
+        For models trained on few labels: asked about a saree, the sandbox's model answers at random
+        and with high confidence. Raises Misconfigured for unknown labels.
         """
         known = {*self.categories, *self.colours, *self.patterns, *self.genders}
         if unknown := set(labels) - known:
@@ -87,27 +110,24 @@ class Taxonomy:
             self.genders,
             self.colours,
             self.patterns,
+            self.not_fashion,
+            self.languages,
             frozenset(labels),
         )
 
+    @property
+    def words(self) -> Mapping[AttributeName, WordList]:
+        """Attribute -> the words that hold in a text of unknown language."""
+        return self.languages.lexicon(None, ()).words
+
     @cached_property
-    def words(self) -> Mapping[str, WordList]:
-        """Attribute name (department, category, gender, colour, pattern) -> its words."""
-        tables: dict[str, Mapping[Any, Term]] = {
-            "department": self.departments,
-            "category": self.categories,
-            "gender": self.genders,
-            "colour": self.colours,
-            "pattern": self.patterns,
-        }
-        return {
-            name: WordList({str(label): term.words for label, term in table.items()})
-            for name, table in tables.items()
-        }
+    def google_branches(self) -> Mapping[int, str]:
+        """Google product taxonomy id -> kind of product that is not fashion."""
+        return {id_: name for name, kind in self.not_fashion.items() for id_ in kind.google}
 
     @cached_property
     def google_ids(self) -> Mapping[int, tuple[Department, str | None]]:
-        """Google product taxonomy id -> department, and the category when only one has the id."""
+        """Google product taxonomy id -> department, and category if only one has this id."""
         found: dict[int, tuple[Department, str | None]] = {}
         for name, category in self.categories.items():
             if category.google is not None:
@@ -119,21 +139,30 @@ class Taxonomy:
         return found
 
     def google_id(self, department: str | None, category: str | None) -> int | None:
-        """The Google id of a category, or else of its department."""
+        """The Google product taxonomy id of the category; without one, the department's."""
         if category is not None and (own := self.categories[category].google) is not None:
             return own
         return self.departments[Department(department)].google if department else None
 
     def category_prompts(self, department: str | None = None) -> dict[str, list[str]]:
-        """Zero-shot prompts of the categories, of one department if given; may be empty."""
+        """Label -> zero-shot prompts of the categories (of one department, if given)."""
         return {
             name: _photos(category.prompt or name)
             for name, category in self.categories.items()
             if department in (None, category.department) and self._answers(name)
         }
 
+    def not_fashion_prompts(self) -> dict[str, list[str]]:
+        """Kind that is not fashion -> zero-shot prompts; empty for a model of few labels."""
+        if self.model_labels is not None:
+            return {}
+        return {
+            name: [f"a photo of {thing}" for thing in kind.prompts]
+            for name, kind in self.not_fashion.items()
+        }
+
     def gender_prompts(self) -> dict[str, list[str]]:
-        """Zero-shot prompts of who an item is made for; may be empty."""
+        """Label -> zero-shot prompts of the genders that items are made for; may be empty."""
         return {
             str(label): [f"a photo of {term.prompt or label}"]
             for label, term in self.genders.items()
@@ -141,7 +170,7 @@ class Taxonomy:
         }
 
     def colour_prompts(self) -> dict[str, list[str]]:
-        """Zero-shot prompts of the colour families; may be empty."""
+        """Label -> zero-shot prompts of the colour families; may be empty."""
         return {
             name: [f"a photo of a {term.prompt or name} garment", f"{term.prompt or name} clothes"]
             for name, term in self.colours.items()
@@ -149,7 +178,7 @@ class Taxonomy:
         }
 
     def pattern_prompts(self) -> dict[str, list[str]]:
-        """Zero-shot prompts of the patterns; may be empty."""
+        """Label -> zero-shot prompts of the patterns; may be empty."""
         return {
             name: [f"a photo of a {term.prompt or name} garment", f"{term.prompt or name} pattern"]
             for name, term in self.patterns.items()
@@ -163,8 +192,3 @@ class Taxonomy:
 def _photos(thing: str) -> list[str]:
     article = "an" if thing[0] in "aeiou" else "a"
     return [f"a photo of {article} {thing}", f"a product picture of {article} {thing}", thing]
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"

@@ -1,28 +1,25 @@
-"""One product in the shapes the system needs: ledger entry, index attributes, published product."""
+"""Conversions between a product's ledger entry, index attributes and published form."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict
+from datetime import datetime
 
 from operators.ports import IndexedAttributes
 from operators.vocabulary.price_bucket import price_bucket
 from schemas.attributes import Attribute, StandardAttributes
-from schemas.catalog import LedgerEntry, Product, ProductUpdate
-
-NEVER = -1
-
-OLDEST = -1
-"""The version of a product whose version is not known: whatever a vendor sends is newer."""
-
-NOT_EVEN_DELETED = -2
-"""Older than that, so that the product exists."""
+from schemas.catalog import UNKNOWN_VERSION, LedgerEntry, Product, ProductUpdate
 
 
-def indexed_attributes(entry: LedgerEntry) -> IndexedAttributes:
-    """The product as the vector store holds it. ``entry`` has an image hash."""
+def indexed_attributes(entry: LedgerEntry, moment: datetime) -> IndexedAttributes:
+    """The attributes that the vector store holds at ``moment``, sales considered.
+
+    ``entry`` must have an image hash.
+    """
     update, attributes = entry.update, entry.attributes
+    price = update.price_at(moment)
     vendor, _, _ = entry.key.partition(":")
     return IndexedAttributes(
         department=_value(attributes.department),
@@ -34,52 +31,61 @@ def indexed_attributes(entry: LedgerEntry) -> IndexedAttributes:
         market=update.market,
         sizes=attributes.sizes,
         in_stock=update.in_stock,
-        price_bucket=price_bucket(update.price) if update.price else None,
-        currency=update.price.currency if update.price else None,
+        price_bucket=price_bucket(price) if price else None,
+        currency=price.currency if price else None,
         style=f"{vendor}:{update.style_id}" if update.style_id else None,
         image_hash=entry.image_hash or "",
     )
 
 
 def attributes_hash(attributes: IndexedAttributes) -> str:
-    """Equal for equal attributes, in every process."""
+    """A hash that is stable across processes."""
     text = json.dumps(asdict(attributes), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def newest_version(entry: LedgerEntry) -> int:
-    """Of the packets that made the product what it is."""
-    return max(entry.version, *entry.patched.values(), NEVER)
+def newest(*versions: int | None) -> int | None:
+    """The newest of the versions that are known; None when none is."""
+    return max((version for version in versions if version is not None), default=None)
 
 
-def product_of(entry: LedgerEntry) -> Product:
-    """The product that ``entry`` tells of. Raises ValueError when it doesn't exist."""
+def published_version(entry: LedgerEntry) -> int:
+    """The newest version among the upsert and the patches that the product's state is made of."""
+    version = newest(entry.version, *entry.patched.values())
+    return UNKNOWN_VERSION if version is None else version
+
+
+def product_of(entry: LedgerEntry, moment: datetime) -> Product:
+    """The product as published on catalog.changes and looks.matched at ``moment``.
+
+    Raises ValueError if the product does not exist.
+    """
     if not entry.exists:
-        raise ValueError(f"{entry.key}: there is no such product")
+        raise ValueError(f"{entry.key}: a product that does not exist cannot be published")
     vendor, _, product_id = entry.key.partition(":")
     return Product(
         key=entry.key,
         vendor=vendor,
         product_id=product_id,
-        version=newest_version(entry),
+        version=published_version(entry),
         update=entry.update,
         attributes=entry.attributes,
+        price=entry.update.price_at(moment),
         image_hash=entry.image_hash or "",
     )
 
 
 def entry_of_index(key: str, attributes: IndexedAttributes) -> LedgerEntry:
-    """An existing product of the oldest version; what the store does not hold is left open.
+    """An entry reconstructed from the index alone; any packet is newer than it.
 
-    Not known: title, texts, URLs, the exact price (no wish for a price is granted), the number in
-    stock, who judged an attribute (confidence 0), and how the brand is written.
+    Unknown are the title, texts, URLs, the exact price (so no price preference is satisfied), the
+    stock count, the source of each attribute (confidence 0), and the spelling of the brand.
     """
     vendor, _, _ = key.partition(":")
     style = attributes.style
     return LedgerEntry(
         key=key,
-        version=OLDEST,
-        deleted_version=NOT_EVEN_DELETED,
+        version_unknown=True,
         update=ProductUpdate(
             brand=attributes.brand,
             style_id=style.removeprefix(f"{vendor}:") if style else None,
@@ -87,18 +93,18 @@ def entry_of_index(key: str, attributes: IndexedAttributes) -> LedgerEntry:
             market=attributes.market,
         ),
         attributes=StandardAttributes(
-            department=_judged(attributes.department),
-            category=_judged(attributes.category),
-            gender=_judged(attributes.gender),
-            colour=_judged(attributes.colour),
-            pattern=_judged(attributes.pattern),
+            department=_attribute(attributes.department),
+            category=_attribute(attributes.category),
+            gender=_attribute(attributes.gender),
+            colour=_attribute(attributes.colour),
+            pattern=_attribute(attributes.pattern),
             sizes=attributes.sizes,
         ),
         image_hash=attributes.image_hash,
     )
 
 
-def _judged(value: str | None) -> Attribute | None:
+def _attribute(value: str | None) -> Attribute | None:
     return None if value is None else Attribute(value=value, source="model", confidence=0.0)
 
 

@@ -1,6 +1,6 @@
-"""A fashion market's life: a catalog that three vendors tell in packets, and looks to match.
+"""A simulated fashion market: the packets of three vendors over a month, and looks to match.
 
-`draw_world` makes one, `open_world` opens one made before. The truth is for the evaluation.
+`draw_world` draws a world, `open_world` opens a drawn one. Only the evaluation reads the truth.
 """
 
 from sandbox.life.feed_files import write_feed_files

@@ -1,4 +1,4 @@
-"""What the vendors of the sandbox sell: styles of one garment each, and their sizes as items."""
+"""The vendors' assortments: styles of one garment each, with their sizes as items."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sandbox.world import (
     sample_garment,
 )
 
-Told = Literal["field", "title", "nowhere"]
-"""Where a vendor says an attribute: in its field, only in the title, or not at all."""
+Stated = Literal["field", "title", "nowhere"]
+"""Where a vendor states an attribute: in its field, only in the title, or nowhere."""
 
 Gender = Literal["female", "male", "unisex"]
 
 FEMALE_TYPES = frozenset(
     {"blouse", "sundress", "shirt dress", "evening gown", "skirt", "heels", "handbag"}
 )
-"""Sold to women only, so that no gender inferred from the type contradicts the truth."""
+"""Always sold as female, so that a gender inferred from the type is never wrong."""
 
 MARKETS = {"zari": "IN", "northfold": "US", "kisetsu": "JP"}
 CURRENCIES = {"zari": "INR", "northfold": "USD", "kisetsu": "JPY"}
@@ -34,7 +34,7 @@ _BRANDS = {
     "northfold": ("Northlane", "Aldra", "Vale & Orr", "Fold Supply", "Harrow Peak"),
     "kisetsu": ("Tomoe", "Kesto", "四季工房", "Hinata", "Yuragi"),
 }
-# Typical selling price in whole rupees, dollars and yen, by department; garments scatter around.
+# Median price in whole rupees, dollars and yen, by department; prices are log-normal around it.
 _PRICES = {
     "headwear": (799, 25, 2900),
     "eyewear": (1299, 60, 6900),
@@ -57,15 +57,15 @@ _ALPHA = ("ALPHA", ("XS", "S", "M", "L", "XL"))
 _ONE_SIZE = frozenset({"headwear", "eyewear", "bag"})
 
 _TWIN_SHARE = 0.05
-"""Styles whose garment another vendor's style already has: photographed anew."""
+"""Styles with the garment of an earlier style, photographed again."""
 _UNTOLD_SHARE = 0.03
-"""Per attribute, styles whose vendor does not say it at all."""
+"""Per attribute, styles whose vendor states it nowhere."""
 _TITLE_ONLY_SHARE = 0.05
 
 
 @dataclass(slots=True)
 class Item:
-    """What can be bought: one size of a style. Changes as its life goes on."""
+    """A purchasable size of a style; the timeline changes it."""
 
     product_id: str
     size: tuple[str, str] | None
@@ -74,7 +74,7 @@ class Item:
     """Whole rupees, dollars' cents, or yen: minor units of the vendor's currency (INR: paise)."""
     list_price: int | None
     stock: int | None
-    """Pieces; None: the vendor does not tell the number."""
+    """Pieces; None: the vendor does not state the number."""
     pictures: list[str] = field(default_factory=list)
     """File names, main picture first."""
     tagline: str = ""
@@ -93,23 +93,23 @@ class Style:
     garment: Garment
     brand: str
     gender: Gender | None
-    """None: the vendor never says."""
-    gender_told: Literal["field", "category", "nowhere"]
-    colour_told: Told
-    pattern_told: Told
-    category_told: Told
+    """None: stated nowhere."""
+    gender_stated: Literal["field", "category", "nowhere"]
+    colour_stated: Stated
+    pattern_stated: Stated
+    category_stated: Stated
     items: list[Item]
     drawn: list[str]
-    """Contents of its first pictures: each is drawn once, and may be served under many names."""
+    """Content ids of its first pictures. Each is drawn once and may be served under many names."""
 
 
 def stock_styles(
     rng: random.Random, products: int, pictured: int | None = None
 ) -> tuple[list[Style], frozenset[str]]:
-    """Styles with ``products`` items in all, and the garment types that nobody sells.
+    """Draw styles with ``products`` items in total, and the garment types that no vendor sells.
 
-    ``pictured``: at most so many styles have pictures of their own, the others re-sell one of
-    them with the same picture files (for catalogs too large to be drawn).
+    ``pictured``: at most this many styles have their own pictures; the others resell one of them
+    with the same picture files (for catalogs too large to draw).
     """
     withheld = _withheld_types(rng)
     garments = _distinct_garments(rng, withheld)
@@ -137,16 +137,16 @@ def stock_styles(
 
 
 def _withheld_types(rng: random.Random) -> frozenset[str]:
-    """Four types of four departments; never one of only two, which would leave a single type."""
+    """Draw four types of four departments, of which each keeps at least two types."""
     departments = [name for name, types in DEPARTMENTS.items() if len(types) > 2]
     return frozenset(rng.choice(DEPARTMENTS[name]) for name in rng.sample(departments, 4))
 
 
 def _distinct_garments(rng: random.Random, withheld: frozenset[str]) -> Iterator[Garment]:
-    """Garments nobody sells yet, as long as that is easy to find, then any.
+    """Yield garments not seen before while eight draws find one, then any garment.
 
-    Types are drawn in proportion to the number of garments there are of them, damped: a type
-    that only comes in twelve plain colours must not fill an eighth of a large catalog.
+    Plain types have less weight: they come in only twelve colours and would otherwise repeat too
+    often in a large catalog.
     """
     types = [name for name in TYPES if name not in withheld]
     weights = [0.4 if name in PLAIN_TYPES else 1.0 for name in types]
@@ -162,7 +162,7 @@ def _distinct_garments(rng: random.Random, withheld: frozenset[str]) -> Iterator
 
 
 def _style(rng: random.Random, vendor: str, number: int, garment: Garment, most: int) -> Style:
-    gender, gender_told = _gender(rng, vendor, garment)
+    gender, gender_stated = _gender(rng, vendor, garment)
     base = _price(rng, vendor, garment.department)
     reduced = rng.random() < 0.3
     sizes = _sizes(rng, vendor, garment.department)[:most]
@@ -173,10 +173,10 @@ def _style(rng: random.Random, vendor: str, number: int, garment: Garment, most:
         garment=garment,
         brand=rng.choice(_BRANDS[vendor]),
         gender=gender,
-        gender_told=gender_told,
-        colour_told=_told(rng),
-        pattern_told=_told(rng),
-        category_told=_told(rng),
+        gender_stated=gender_stated,
+        colour_stated=_stated(rng),
+        pattern_stated=_stated(rng),
+        category_stated=_stated(rng),
         items=[
             Item(
                 product_id=f"{code}-{position + 1}",
@@ -191,7 +191,7 @@ def _style(rng: random.Random, vendor: str, number: int, garment: Garment, most:
     )
 
 
-def _told(rng: random.Random) -> Told:
+def _stated(rng: random.Random) -> Stated:
     draw = rng.random()
     if draw < _UNTOLD_SHARE:
         return "nowhere"

@@ -1,4 +1,4 @@
-"""Broken packets: each in one way that real feeds are broken in, none of which can ever succeed."""
+"""Broken packets, each with one defect seen in real feeds; no retry can make one succeed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.life.timeline import SPAN_MS, START_MS, VENDORS, Packet, envelope
 from schemas.ids import product_key
 
 BROKEN_SHARE = 0.03
-"""Of the packets that are well."""
+"""Relative to the number of valid packets."""
 
 _HTML = "broken-page.jpg"
 _TRUNCATED = "broken-half.jpg"
@@ -23,24 +23,23 @@ _MISSING = "broken-gone.jpg"
 Record = dict[str, Any]
 
 
-def break_some(
+def draw_broken_packets(
     styles: Sequence[Style], many: int, pictures: str, rng: random.Random
 ) -> list[Packet]:
-    """``many`` broken packets about items of ``styles``, each way of breaking in turn.
+    """Draw ``many`` broken packets about items of ``styles``, cycling through the defects.
 
-    A packet that breaks by its picture is newer than all that happened to its item before it, so
-    that it fails because of the picture and is not dropped as stale.
+    A packet with a broken picture is about an item of its own, which no other packet sells.
     """
     ways: list[tuple[str, Callable[..., Any]]] = [
         *_RECORDS.items(),
-        *_PICTURES.items(),
+        *PICTURE_DEFECTS.items(),
         *_BYTES.items(),
     ]
-    return [_broken(rng.choice(styles), ways[n % len(ways)], pictures, rng) for n in range(many)]
+    return [_broken(n, rng.choice(styles), ways[n % len(ways)], pictures, rng) for n in range(many)]
 
 
 def write_broken_pictures(folder: Path, sound: Path) -> None:
-    """The picture files that broken packets name, the truncated one made of a ``sound`` one."""
+    """Write the picture files that broken packets name; the truncated one is cut from ``sound``."""
     (folder / _HTML).write_text("<!doctype html><title>503</title><p>Please try again later.</p>")
     data = sound.read_bytes()
     (folder / _TRUNCATED).write_bytes(data[: len(data) // 3])
@@ -48,19 +47,27 @@ def write_broken_pictures(folder: Path, sound: Path) -> None:
 
 
 def _broken(
-    style: Style, way: tuple[str, Callable[..., Any]], pictures: str, rng: random.Random
+    number: int,
+    style: Style,
+    way: tuple[str, Callable[..., Any]],
+    pictures: str,
+    rng: random.Random,
 ) -> Packet:
     reason, breaks = way
     item = rng.choice(style.items)
-    # After the end of the life: newer than everything the item's other packets say.
+    # After the end of the timeline: newer than every other packet of the item.
     moment = START_MS + SPAN_MS + rng.randrange(1, 3_600_000)
     vendor = VENDORS[style.vendor]
     payload = vendor.payload(style, item, pictures, 0)
-    key = product_key(style.vendor, item.product_id)
-    if reason in _PICTURES:
+    product_id = item.product_id
+    if reason in PICTURE_DEFECTS:
+        product_id = f"{item.product_id}-unseen{number}"
+        text = json.dumps(payload, ensure_ascii=False)
+        payload = json.loads(text.replace(f'"{item.product_id}"', f'"{product_id}"'))
         shown = [f"{pictures}/{breaks()}" if "://" not in breaks() else breaks()]
         payload = _with_pictures(style.vendor, payload, shown)
-    value = envelope(style.vendor, item.product_id, "upsert", moment, payload)
+    key = product_key(style.vendor, product_id)
+    value = envelope(style.vendor, product_id, "upsert", moment, payload)
     if reason in _RECORDS:
         record = json.loads(value)
         breaks(record)
@@ -111,13 +118,15 @@ _RECORDS: dict[str, Callable[[Record], Any]] = {
     "schema of the future": lambda r: r.update(schema_version=99),
     "bad price": _bad_price,
 }
-_PICTURES: dict[str, Callable[[], str]] = {
+PICTURE_DEFECTS: dict[str, Callable[[], str]] = {
     "picture missing": lambda: _MISSING,
     "picture is a page": lambda: _HTML,
     "picture truncated": lambda: _TRUNCATED,
     "picture is noise": lambda: _NOISE,
     "picture out of bounds": lambda: "file:///etc/hostname",
 }
+"""Defect -> picture file or URL. The product is known at once, and waits for a picture."""
+
 _BYTES: dict[str, Callable[[bytes], bytes]] = {
     "torn JSON": lambda value: value[: len(value) * 2 // 3],
     "not UTF-8": lambda value: value[:40] + b"\xff\xfe" + value[40:],

@@ -1,9 +1,9 @@
-"""The same catalogs as files: what a vendor would hand over for a first import.
+"""The catalogs as feed files, as a vendor would send them for a first import.
 
 zari.csv              zari's flat rows
 northfold.jsonl       northfold's nested records, one style with its variants a line
 kisetsu.jsonl         kisetsu's records
-google_merchant.xml   a few of northfold's items in Google Merchant Center's terms (RSS 2.0)
+google_merchant.xml   some of northfold's items in the Google Merchant Center format (RSS 2.0)
 google_merchant.tsv   the same as tab-separated values
 google_merchant.parquet
 """
@@ -31,7 +31,7 @@ _GOOGLE_ITEMS = 40
 
 
 def write_feed_files(world: World, folder: Path) -> list[Path]:
-    """Write the vendors' files of the world's live products into ``folder``; the files."""
+    """Write the vendors' files of the world's live products to ``folder``; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     truth = world.truth()
     live, newest = truth.live(), _newest_records(world, truth)
@@ -53,7 +53,7 @@ def write_feed_files(world: World, folder: Path) -> list[Path]:
 
 
 def _newest_records(world: World, truth: Truth) -> list[Packet]:
-    """The newest whole record of each live product, in the order of the feed."""
+    """Return the newest upsert of each live product, in feed order."""
     live = truth.live()
     newest: dict[str, Packet] = {}
     for record, known in zip(world.packet_records(), truth.packets, strict=True):
@@ -68,7 +68,7 @@ def _newest_records(world: World, truth: Truth) -> list[Packet]:
 
 
 def _one_per_style(records: Iterable[dict[str, Any]], live: Iterable[str]) -> list[dict[str, Any]]:
-    """Northfold's records, one for each style, with the variants that are still sold."""
+    """Keep one northfold record per style, with its live variants."""
     sold = set(live)
     styles = {record["style"]["id"]: record for record in records}
     return [
@@ -81,7 +81,7 @@ def _one_per_style(records: Iterable[dict[str, Any]], live: Iterable[str]) -> li
 
 
 def _google(product: ProductTruth, world: World) -> dict[str, str]:
-    """A product in the public attribute names of Google Merchant Center."""
+    """Describe a product with Google Merchant Center attributes."""
     garment = product.garment.garment()
     price = Decimal(product.price_minor) / 100
     _, product_id = product.key.split(":", 1)
@@ -139,6 +139,6 @@ def _write_xml(path: Path, rows: Iterable[dict[str, str]]) -> Path:
 
 
 def _write_parquet(path: Path, rows: Sequence[dict[str, str]]) -> Path:
-    told = [{name: value or None for name, value in row.items()} for row in rows]
-    pq.write_table(pa.Table.from_pylist(told), path)
+    nullable = [{name: value or None for name, value in row.items()} for row in rows]
+    pq.write_table(pa.Table.from_pylist(nullable), path)
     return path

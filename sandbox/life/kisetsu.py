@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
 from sandbox.life.assortment import Item, Style
-from sandbox.life.payload import Group, Payload, number_of, pick, titled
+from sandbox.life.payload import Group, Payload, compose_title, number_of, pick
 
 _JAPAN = timezone(timedelta(hours=9))
 
@@ -85,12 +85,12 @@ _LINES = {"female": "レディース", "male": "メンズ", "unisex": "ユニセ
 
 
 def version(moment_ms: int) -> str:
-    """kisetsu dates its records in Japanese time."""
+    """Return the version as kisetsu writes it: a timestamp in Japanese time."""
     return datetime.fromtimestamp(moment_ms / 1000, _JAPAN).isoformat(timespec="milliseconds")
 
 
 def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
-    """The item's whole record. ``pictures``: URL of the folder; ``run``: number of the export."""
+    """Return the full record. ``pictures``: URL of the folder; ``run``: number of the export."""
     record: Payload = {
         "商品コード": item.product_id,
         "品番": style.style_id,
@@ -100,9 +100,9 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
         "倉庫": f"第{number_of(style) % 4 + 1}倉庫",
         "出力番号": run,
     }
-    if style.colour_told == "field":
+    if style.colour_stated == "field":
         record["色"] = pick(style, COLOUR_WORDS[style.garment.colour])
-    if style.pattern_told == "field":
+    if style.pattern_stated == "field":
         record["柄"] = pick(style, PATTERN_WORDS[style.garment.pattern])
     if item.size is not None:
         system, value = item.size
@@ -111,7 +111,7 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
 
 
 def patch(style: Style, item: Item, pictures: str, groups: Iterable[Group]) -> Payload:
-    """Only the fields of ``groups``."""
+    """Return only the fields of ``groups``."""
     record: Payload = {}
     for group in groups:
         if group == "title":
@@ -121,8 +121,8 @@ def patch(style: Style, item: Item, pictures: str, groups: Iterable[Group]) -> P
             record["通常価格"] = _yen(style, item.list_price or item.price)
         elif group == "stock":
             sold_out = "在庫なし" if number_of(style) % 2 else 0
-            told = "残りわずか" if item.stock is None else item.stock
-            record["在庫"] = told if item.in_stock else sold_out
+            stated = "残りわずか" if item.stock is None else item.stock
+            record["在庫"] = stated if item.in_stock else sold_out
         else:
             record["画像"] = [f"{pictures}/{name}" for name in item.pictures]
     return record
@@ -134,7 +134,7 @@ def _yen(style: Style, amount: int) -> str:
 
 def _category(style: Style) -> str:
     line = _LINES.get(style.gender or "", "ファッション")
-    if style.category_told != "field":
+    if style.category_stated != "field":
         return f"{line}/新着"
     department = DEPARTMENT_WORDS[style.garment.department]
     return f"{line}/{department}/{pick(style, TYPE_WORDS[style.garment.type])}"
@@ -142,7 +142,7 @@ def _category(style: Style) -> str:
 
 def _title(style: Style, item: Item) -> str:
     garment = style.garment
-    words = titled(
+    words = compose_title(
         style,
         colour=pick(style, COLOUR_WORDS[garment.colour]),
         pattern=pick(style, PATTERN_WORDS[garment.pattern]),

@@ -1,4 +1,4 @@
-"""Looks whose every layer is sold exactly so, nearly so, or not at all, with their truth."""
+"""Looks and their truth: each layer is an exact product, a near one, or absent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BRANDS_SHARE = 0.1
 _MAX_PRICE_SHARE = 0.15
 _SIZE_SHARE = 0.15
 _ABSENT_SHARE = 0.4
-"""Of the layers whose department has a type that nobody sells."""
+"""Of the layers whose department has a type that no vendor sells."""
 _NEAR_SHARE = 0.3
 """Of the others."""
 _REPEATED_SHARE = 0.04
@@ -58,7 +58,7 @@ class PlannedLook:
 
 
 class Shelves:
-    """The products in the end, by department: what a look can be made of."""
+    """The live products by department, from which looks are planned."""
 
     def __init__(self, products: Iterable[ProductTruth], withheld: Iterable[str]) -> None:
         self.by_department: dict[str, list[ProductTruth]] = defaultdict(list)
@@ -76,12 +76,12 @@ class Shelves:
 def plan_looks(
     shelves: Shelves, many: int, folder_url: str, rng: random.Random
 ) -> list[PlannedLook]:
-    """``many`` looks with their context; their pictures will be in the folder of ``folder_url``."""
+    """Plan ``many`` looks with their filters; pictures go to the folder of ``folder_url``."""
     return [_plan(shelves, number, folder_url, rng) for number in range(many)]
 
 
 def truth_of(planned: PlannedLook, boxes: Mapping[str, Box], shelves: Shelves) -> LookTruth:
-    """What is true of a drawn look. A garment of which nothing is seen is no layer."""
+    """Return the truth about a drawn look. A fully hidden garment is not a layer."""
     layers = {}
     for department, garment in visible(planned.outfit).items():
         if department not in boxes:
@@ -97,7 +97,7 @@ def truth_of(planned: PlannedLook, boxes: Mapping[str, Box], shelves: Shelves) -
 
 
 def in_publishing_order(planned: Sequence[PlannedLook], rng: random.Random) -> list[Look]:
-    """The looks, a few of them sent a second time later on."""
+    """Return the looks in order, with a few repeated later."""
     looks = [one.look for one in planned]
     repeated = rng.sample(looks, round(len(looks) * _REPEATED_SHARE))
     for look in repeated:
@@ -140,7 +140,7 @@ def _gender(rng: random.Random, departments: Sequence[str]) -> Gender | None:
 def _layer(
     shelves: Shelves, department: str, look: Look, under_outerwear: bool, rng: random.Random
 ) -> tuple[LayerKind, Garment, ProductTruth | None]:
-    """One layer: its kind, what is worn, and the product it is, or comes near to."""
+    """Plan one layer: its kind, the garment worn, and the exact or near product."""
     admitted = shelves.admitted(department, look)
     absent = [
         kind
@@ -152,7 +152,7 @@ def _layer(
         if kinds:
             return "absent", sample_garment(rng, type=rng.choice(kinds)), None
     if not admitted:
-        # Nothing of the department is sold to this look: whatever is worn has no product.
+        # No product of the department passes the look's filters, so any garment is absent.
         return "absent", sample_garment(rng, department), None
     if rng.random() < _NEAR_SHARE:
         found = _near(admitted, under_outerwear, rng)
@@ -165,12 +165,12 @@ def _layer(
 def _near(
     admitted: Sequence[ProductTruth], under_outerwear: bool, rng: random.Random
 ) -> tuple[Garment, ProductTruth] | None:
-    """A garment that is not sold, one attribute away from a product; None when hard to find."""
+    """Find an unsold garment that differs from a product in one attribute; None after 30 tries."""
     sold = {product.garment.type for product in admitted}
     for _ in range(_TRIES):
         product = rng.choice(admitted)
         if product.garment.type in PLAIN_TYPES:
-            continue  # sold in nearly every colour there is
+            continue  # sold in nearly every colour
         garment = near_garment(product.garment.garment(), rng)
         seen = _as_seen(garment, under_outerwear)
         if garment.type in sold and not _wearing(seen, admitted):
@@ -194,21 +194,21 @@ def _wearing(seen: Garment, products: Iterable[ProductTruth]) -> list[ProductTru
 def _preferences(
     shelves: Shelves, look: Look, worn: Sequence[ProductTruth], rng: random.Random
 ) -> Preferences:
-    """Explicit wishes that the worn products fulfil and others do not."""
-    wishes: dict[str, object] = {}
+    """Draw preferences that the worn products satisfy and others do not."""
+    filters: dict[str, object] = {}
     departments = {product.garment.department for product in worn}
     others = {p.brand for name in departments for p in shelves.admitted(name, look)}
     brands = sorted(others - {product.brand for product in worn})
     if brands and rng.random() < _EXCLUDED_BRAND_SHARE:
-        wishes["excluded_brands"] = (rng.choice(brands),)
+        filters["excluded_brands"] = (rng.choice(brands),)
     elif brands and worn and rng.random() < _BRANDS_SHARE:
-        wishes["brands"] = tuple(sorted({product.brand for product in worn}))
+        filters["brands"] = tuple(sorted({product.brand for product in worn}))
     if look.market is not None and worn and rng.random() < _MAX_PRICE_SHARE:
         vendor = next(name for name, market in MARKETS.items() if market == look.market)
         dearest = max(product.price_minor for product in worn)
-        wishes["max_price"] = Money(amount_minor=dearest * 5 // 4, currency=CURRENCIES[vendor])
+        filters["max_price"] = Money(amount_minor=dearest * 5 // 4, currency=CURRENCIES[vendor])
     sized = [product for product in worn if product.size is not None]
     if sized and rng.random() < _SIZE_SHARE:
         one = rng.choice(sized)
-        wishes["sizes"] = {Department(one.garment.department): (str(one.size),)}
-    return Preferences.model_validate(wishes)
+        filters["sizes"] = {Department(one.garment.department): (str(one.size),)}
+    return Preferences.model_validate(filters)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sandbox.life.assortment import Item, Style
-from sandbox.life.payload import Group, Payload, number_of, pick, titled
+from sandbox.life.payload import Group, Payload, compose_title, number_of, pick
 
 TAXONOMY = {
     "cap": ("Accessories", "Hats", "Caps"),
@@ -62,24 +62,24 @@ _AUDIENCE = {"female": "Women", "male": "Men", "unisex": "All"}
 
 
 def version(moment_ms: int) -> str:
-    """northfold dates its records: ISO 8601, UTC."""
+    """Return the version as northfold writes it: ISO 8601, UTC."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
-    """The whole style with all its variants, pictures and title as ``item`` has them."""
+    """Return the full style with all variants; pictures and title are those of ``item``."""
     garment = style.garment
     attributes: Payload = {"fit": "Regular"}
-    if style.colour_told == "field":
-        # Two-tone items are written as one word pair, the ground first.
+    if style.colour_stated == "field":
+        # Two-tone items are written as one word pair, base colour first.
         colour = pick(style, COLOUR_WORDS[garment.colour])
         second = garment.second_colour
         two_tone = second is not None and number_of(style) % 4 == 0
         attributes["color"] = f"{colour}/{second.title()}" if two_tone and second else colour
-    if style.pattern_told == "field":
+    if style.pattern_stated == "field":
         attributes["print"] = pick(style, PATTERN_WORDS[garment.pattern])
-    told = style.category_told == "field"
-    taxonomy = TAXONOMY[garment.type] if told else ("Catalog", "New In")
+    stated = style.category_stated == "field"
+    taxonomy = TAXONOMY[garment.type] if stated else ("Catalog", "New In")
     record: Payload = {
         "style": {
             "id": style.style_id,
@@ -93,7 +93,7 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
         "variants": [],
         "meta": {"etag": f"{style.style_id}-{run}"},
     }
-    if style.gender is not None and style.gender_told == "field":
+    if style.gender is not None and style.gender_stated == "field":
         record["style"]["audience"] = _AUDIENCE[style.gender]
     record["style"].update(patch(style, item, pictures, ("title", "pictures"))["style"])
     for variant in style.items:
@@ -107,7 +107,7 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
 
 
 def patch(style: Style, item: Item, pictures: str, groups: Iterable[Group]) -> Payload:
-    """The same nesting with the changed leaves only."""
+    """Return the same nesting with only the fields of ``groups``."""
     head: Payload = {}
     variant: Payload = {}
     for group in groups:
@@ -137,7 +137,7 @@ def _money(cents: int) -> Payload:
 
 
 def _title(style: Style, item: Item) -> str:
-    words = titled(
+    words = compose_title(
         style,
         colour=pick(style, COLOUR_WORDS[style.garment.colour]),
         pattern=pick(style, PATTERN_WORDS[style.garment.pattern]),

@@ -1,4 +1,4 @@
-"""What the vendors' records have in common: groups of fields, the choice of words, titles."""
+"""Shared by the vendors' records: groups of fields, choice of words, titles."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Group = Literal["title", "price", "stock", "pictures"]
 
 
 def number_of(style: Style) -> int:
-    """A number of the style's own that never changes."""
+    """Return a stable number derived from the style's id."""
     return zlib.crc32(style.style_id.encode())
 
 
 def pick(style: Style, words: tuple[str, ...]) -> str:
-    """One of the words, always the same one for a style: vendors are consistent by item."""
+    """Choose one of the words, always the same for a style, as vendors are consistent."""
     return words[number_of(style) % len(words)]
 
 
 _NO_WORDS: Mapping[str, str] = {}
 
 
-def titled(
+def compose_title(
     style: Style,
     *,
     colour: str,
@@ -36,19 +36,19 @@ def titled(
     unnamed: str,
     cuts: Mapping[str, str] = _NO_WORDS,
 ) -> str:
-    """The garment in the vendor's words, without what this vendor does not tell of it.
+    """Compose a title from the vendor's words for the attributes it states.
 
-    ``unnamed`` stands for the type where the category is told nowhere. What has a field of its
-    own is in the title of two styles in three; what is told in the title only, always.
-    ``cuts``: the vendor's words for sleeve, length and neckline, where they are not English.
+    An attribute stated only in the title is always included; one with a field of its own is
+    included for two styles in three. ``unnamed`` replaces the type when the category is stated
+    nowhere. ``cuts``: the vendor's words for sleeve, length and neckline, unless English.
     """
     garment, wordy = style.garment, number_of(style) % 3 != 0
     words = []
-    if style.colour_told == "title" or (style.colour_told == "field" and wordy):
+    if style.colour_stated == "title" or (style.colour_stated == "field" and wordy):
         words.append(colour)
-    if style.pattern_told == "title" or (style.pattern_told == "field" and wordy):
+    if style.pattern_stated == "title" or (style.pattern_stated == "field" and wordy):
         words.append(pattern)
-    if style.category_told == "nowhere":
+    if style.category_stated == "nowhere":
         return " ".join([*words, unnamed])
     seen = (garment.length, garment.sleeve, garment.neckline)
     words += [cuts.get(cut, cut) for cut in seen if cut]

@@ -1,4 +1,4 @@
-"""Drawing a world's pictures into files, in two processes when that is worth their start."""
+"""Draw a world's pictures to files, in two processes when there are many."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is in all."""
+"""Called with the name of the task, the number done, and the total."""
 
 PRODUCT_SIZE = 256
 LOOK_SIZE = (256, 384)
@@ -29,7 +29,7 @@ _WORTH_A_PROCESS = 250
 
 @dataclass(frozen=True, slots=True)
 class ProductPicture:
-    """A product photograph to be drawn: one seed, one photograph."""
+    """A product photograph to draw; the seed determines it."""
 
     path: Path
     seed: str
@@ -38,7 +38,7 @@ class ProductPicture:
 
 @dataclass(frozen=True, slots=True)
 class LookPicture:
-    """A look to be drawn."""
+    """A look to draw."""
 
     path: Path
     seed: str
@@ -53,11 +53,14 @@ def draw_products(pictures: Sequence[ProductPicture], progress: Progress | None)
 def draw_looks(
     pictures: Sequence[LookPicture], progress: Progress | None
 ) -> dict[Path, dict[str, Box]]:
-    """Draw the looks as JPEG files; per path, department -> box of what is seen of it, as
-    fractions of width and height."""
+    """Draw the looks as JPEG files.
+
+    Returns path -> department -> (x0, y0, x1, y1) of the visible garment, as fractions of width
+    and height.
+    """
     found: dict[Path, dict[str, Box]] = {}
-    for part in _in_chunks(_draw_looks, pictures, "looks", progress):
-        found.update(part)
+    for chunk in _in_chunks(_draw_looks, pictures, "looks", progress):
+        found.update(chunk)
     return found
 
 
@@ -83,21 +86,21 @@ def _draw_looks(pictures: Sequence[LookPicture]) -> dict[Path, dict[str, Box]]:
 def _in_chunks(
     draw: Callable[[Sequence[T]], R], jobs: Sequence[T], what: str, progress: Progress | None
 ) -> list[R]:
-    """``draw`` over ``jobs`` in chunks; results in the order in which they were finished."""
+    """Run ``draw`` on chunks of ``jobs``; results are in order of completion."""
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     results: list[R] = []
 
-    def finished(result: R) -> None:
+    def collect(result: R) -> None:
         results.append(result)
         if progress is not None:
             progress(what, min(len(jobs), len(results) * _CHUNK), len(jobs))
 
     if len(jobs) < _WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
         for chunk in chunks:
-            finished(draw(chunk))
+            collect(draw(chunk))
         return results
     # spawn: the caller may have threads of torch or of an event loop, which do not survive a fork.
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         for future in as_completed([pool.submit(draw, chunk) for chunk in chunks]):
-            finished(future.result())
+            collect(future.result())
     return results

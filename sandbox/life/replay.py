@@ -1,8 +1,8 @@
-"""What should become of every packet: a second, plain model of the catalog's rules.
+"""The expected fate of every packet, by an independent model of the catalog's rules.
 
-Written from the rules (design section 5, schemas.catalog.LedgerEntry) and not from the flow's
-code, so that the two can be compared: newest upsert wins, fields of newer patches lie over it, a
-product exists when its upsert is newer than its delete.
+Written from the rules (schemas.catalog.LedgerEntry), not from the flow's code, so that the two
+can be compared. The newest upsert wins, newer patches override its fields, and a product exists
+when its upsert is newer than its delete.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.life.broken import PICTURE_DEFECTS
 from sandbox.life.payload import Group
 from sandbox.life.timeline import Packet
 from sandbox.life.truth import EMBEDDING_FATES, Fate
@@ -20,22 +21,22 @@ _NEVER = -1
 
 @dataclass(slots=True)
 class ItemState:
-    """What is known of one product after some packets."""
+    """The state of one product after some packets."""
 
     upserted: int = _NEVER
     deleted: int = _NEVER
-    told: dict[Group, Any] = field(default_factory=dict)
-    """Of the newest upsert."""
+    stated: dict[Group, Any] = field(default_factory=dict)
+    """Values of the newest upsert."""
     patches: dict[Group, tuple[int, Any]] = field(default_factory=dict)
-    """Newer than the newest upsert: moment and what was told."""
+    """Patches newer than the newest upsert: their moment and value."""
 
     @property
     def exists(self) -> bool:
         return self.upserted > self.deleted
 
     def facts(self) -> dict[Group, Any]:
-        """Group of fields -> what holds now."""
-        return self.told | {group: said for group, (_, said) in self.patches.items()}
+        """Return the current value of each group of fields."""
+        return self.stated | {group: value for group, (_, value) in self.patches.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,15 @@ class Replay:
     """In the order of the packets."""
     states: dict[str, ItemState]
     embedded: list[str]
-    """Contents of the pictures that have to be embedded, in order, repetitions included."""
+    """Content ids of the pictures to embed, in order, repetitions included."""
 
 
 def replay(packets: Iterable[Packet], contents: Mapping[str, str]) -> Replay:
-    """Apply the packets in publishing order. ``contents``: picture file -> what it shows."""
+    """Apply the packets in publishing order. ``contents``: picture file -> content id."""
     outcome = Replay([], {}, [])
     for packet in packets:
         if packet.kind == "broken":
-            outcome.fates.append("dead")
+            outcome.fates.append("pending" if packet.reason in PICTURE_DEFECTS else "dead")
             continue
         state = outcome.states.setdefault(packet.key, ItemState())
         fate = _apply(state, packet, contents)
@@ -72,13 +73,13 @@ def _apply(state: ItemState, packet: Packet, contents: Mapping[str, str]) -> Fat
         return "stale"
     existed, before = state.exists, state.facts()
     if packet.kind == "upsert":
-        state.upserted, state.told = packet.moment, packet.told
+        state.upserted, state.stated = packet.moment, packet.stated
         newer = {g: p for g, p in state.patches.items() if p[0] > packet.moment}
         state.patches = newer
     else:
         fresh = {
-            group: (packet.moment, said)
-            for group, said in packet.told.items()
+            group: (packet.moment, value)
+            for group, value in packet.stated.items()
             if packet.moment > state.patches.get(group, (_NEVER, None))[0]
         }
         if not fresh:

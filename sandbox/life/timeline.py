@@ -1,7 +1,7 @@
-"""The life of a catalog: what happens to every item, told as the vendors' packets.
+"""The timeline of a catalog: the events of every item, as the vendors' packets.
 
-Things happen at moments; a packet's version is its moment. Most packets are published when they
-happen; some are late, so that newer ones overtake them, and some are sent twice.
+A packet's version is the moment of its event. Most packets are published at once; some are late,
+so that newer ones overtake them, and some are sent twice.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from schemas.ids import product_key
 VENDORS: dict[str, ModuleType] = {"zari": zari, "northfold": northfold, "kisetsu": kisetsu}
 
 START_MS = 1_767_225_600_000
-"""2026-01-01 UTC in milliseconds: when every life starts."""
+"""2026-01-01 UTC in milliseconds: the start of the timeline."""
 SPAN_MS = 30 * 86_400_000
 _STEP_MS = 1000
-"""Between the packets of one style's items when they change together."""
+"""Interval between the packets of a style's items when they change together."""
 
 _ITEM_EVENTS: dict[str, float] = {
     "price": 0.10,
@@ -33,15 +33,15 @@ _ITEM_EVENTS: dict[str, float] = {
     "title": 0.03,
     "nothing": 0.04,
 }
-"""Share of the items to which each happens; nothing: a new version that says the same."""
+"""Share of the items that have each event; nothing: a new version without a change."""
 _STYLE_EVENTS: dict[str, float] = {"new url": 0.03, "new picture": 0.04}
 _DELETED_SHARE = 0.06
 _RELISTED_SHARE = 0.15
-"""Of the deleted."""
+"""Of the deleted items."""
 _LATE_SHARE = 0.05
 _RESENT_SHARE = 0.04
 _PATCH_SHARE = 0.4
-"""Of the changes, those told by a patch and not by the whole record."""
+"""Of the changes, those sent as a patch rather than as the full record."""
 
 _GROUPS: dict[str, Group] = {
     "price": "price",
@@ -57,19 +57,19 @@ _TAGLINES = {"zari": "naya collection", "northfold": "Spring Edition", "kisetsu"
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet as it is published, and what it truly says."""
+    """A published packet, and its true content."""
 
     published: float
     """Milliseconds since 1970."""
     key: str
     value: bytes
     moment: int
-    """When it happened: orders the versions of one item."""
+    """Milliseconds since 1970 of the event; orders the versions of one item."""
     kind: Literal["upsert", "patch", "delete", "broken"]
-    told: dict[Group, Any] = field(default_factory=dict)
-    """Group of fields -> what the packet says of it, comparable."""
+    stated: dict[Group, Any] = field(default_factory=dict)
+    """Group of fields -> its value in the packet, in a comparable form."""
     reason: str | None = None
-    """Broken: in what way."""
+    """The defect of a broken packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +81,31 @@ class _Event:
     late: bool = False
 
 
-def live(
+def simulate_timeline(
     styles: Sequence[Style], pictures: str, rng: random.Random
 ) -> tuple[list[Packet], dict[str, str]]:
-    """The packets of a catalog's life, in publishing order, and what its picture files show.
+    """Simulate the timeline; return its packets in publishing order, and the picture files.
 
-    ``styles`` are in their first state and end in their last. ``pictures``: URL of the folder of
-    pictures. The dictionary: file name -> content; two files of one content are equal.
+    Changes ``styles`` from their first state to their last. ``pictures``: URL of the folder of
+    pictures. The picture files map file name -> content id; files of equal content are equal.
     """
     events = sorted(
-        (event for style in styles for event in _events_of(style, rng)),
+        (event for style in styles for event in _draw_events(style, rng)),
         key=lambda event: (event.moment, event.item.product_id),
     )
     served = {f"{content}.jpg": content for style in styles for content in style.drawn}
     packets: list[Packet] = []
     for number, event in enumerate(events):
-        _happen(event, served, rng)
-        packet = _tell(event, pictures, number, rng)
+        _apply_event(event, served, rng)
+        packet = _build_packet(event, pictures, number, rng)
         packets.append(packet)
         if event.what != "delete" and rng.random() < _RESENT_SHARE:
-            packets.append(_again(packet, rng))
+            packets.append(_resend(packet, rng))
     packets.sort(key=lambda packet: packet.published)
     return packets, served
 
 
-def _events_of(style: Style, rng: random.Random) -> Iterator[_Event]:
+def _draw_events(style: Style, rng: random.Random) -> Iterator[_Event]:
     born = START_MS + int(rng.uniform(0, 0.5) * SPAN_MS)
     end = START_MS + SPAN_MS
 
@@ -126,15 +126,17 @@ def _events_of(style: Style, rng: random.Random) -> Iterator[_Event]:
                 moments[later(first)] = what
         deleted = None
         if rng.random() < _DELETED_SHARE:
-            deleted = rng.randrange(first + 7_200_000, end - 86_400_000)  # a day to come back in
+            deleted = rng.randrange(
+                first + 7_200_000, end - 86_400_000
+            )  # leaves a day for relisting
         if deleted is None:
             late_birth = rng.random() < _LATE_SHARE
             for moment, what in moments.items():
                 late = late_birth if what == "new" else rng.random() < _LATE_SHARE
                 yield _Event(moment, style, item, what, late)
             continue
-        # An item with an end is never born late: a delete of something never seen is no
-        # different from silence. But a last update is often overtaken by the delete.
+        # The first packet of a deleted item is never late, because a delete of an unknown product
+        # has no visible effect. But the delete often overtakes a last update.
         for moment, what in moments.items():
             if moment < deleted:
                 yield _Event(moment, style, item, what)
@@ -145,10 +147,10 @@ def _events_of(style: Style, rng: random.Random) -> Iterator[_Event]:
             yield _Event(later(deleted), style, item, "relisted")
 
 
-def _happen(event: _Event, served: dict[str, str], rng: random.Random) -> None:
+def _apply_event(event: _Event, served: dict[str, str], rng: random.Random) -> None:
     item, what = event.item, event.what
     if what == "price":
-        # By a tenth to a third, either way, in steps that every currency has.
+        # Change by a tenth to a third, rounded to a whole unit of the currency.
         factor = rng.choice((0.67, 0.8, 0.9, 1.1, 1.25))
         unit = {"zari": 10_000, "northfold": 100, "kisetsu": 100}[event.style.vendor]
         before, item.price = item.price, max(1, round(item.price * factor / unit)) * unit
@@ -170,7 +172,7 @@ def _happen(event: _Event, served: dict[str, str], rng: random.Random) -> None:
         item.pictures = [name, *item.pictures[1:]]
 
 
-def _tell(event: _Event, pictures: str, number: int, rng: random.Random) -> Packet:
+def _build_packet(event: _Event, pictures: str, number: int, rng: random.Random) -> Packet:
     style, item = event.style, event.item
     vendor = VENDORS[style.vendor]
     group = _GROUPS.get(event.what)
@@ -190,14 +192,14 @@ def _tell(event: _Event, pictures: str, number: int, rng: random.Random) -> Pack
         value=envelope(style.vendor, item.product_id, kind, event.moment, payload),
         moment=event.moment,
         kind=kind,
-        told={group: _said(style, item, group) for group in groups},
+        stated={group: _value_of(style, item, group) for group in groups},
     )
 
 
 def envelope(
     vendor: str, product_id: str, kind: str, moment: int, payload: dict[str, Any]
 ) -> bytes:
-    """The bytes of a packet as the vendor's connector publishes it."""
+    """Encode a packet as the vendor's connector publishes it."""
     record = {
         "schema_version": 1,
         "vendor": vendor,
@@ -209,17 +211,17 @@ def envelope(
     return json.dumps(record, ensure_ascii=False).encode()
 
 
-def _said(style: Style, item: Item, group: Group) -> Any:
+def _value_of(style: Style, item: Item, group: Group) -> Any:
     if group == "title":
         return item.tagline
     if group == "stock":
         return item.stock
     if group == "pictures":
         return tuple(item.pictures)
-    # Only northfold can say that there was no other price before.
+    # Only northfold's records can state that there is no list price.
     undiscounted = None if style.vendor == "northfold" else item.price
     return item.price, item.list_price or undiscounted
 
 
-def _again(packet: Packet, rng: random.Random) -> Packet:
+def _resend(packet: Packet, rng: random.Random) -> Packet:
     return replace(packet, published=packet.published + rng.uniform(0.001, 0.2) * SPAN_MS)

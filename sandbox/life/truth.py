@@ -1,4 +1,4 @@
-"""The truth about a world, written beside it. Flows never read it; the evaluation does."""
+"""The ground truth of a world. Only the evaluation reads it, never a flow."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.world import Garment, same_visible
 from schemas.looks import Look
 
-Fate = Literal["created", "re-embedded", "updated", "deleted", "stale", "unchanged", "held", "dead"]
-"""What should become of a packet; all but ``dead`` are decisions of the catalog flow."""
+Fate = Literal[
+    "created",
+    "pending",
+    "re-embedded",
+    "updated",
+    "deleted",
+    "stale",
+    "unchanged",
+    "held",
+    "dead",
+]
+"""The expected fate of a packet; all but ``dead`` are decisions of the catalog flow."""
 
 EMBEDDING_FATES: frozenset[Fate] = frozenset({"created", "re-embedded"})
 
@@ -23,7 +33,7 @@ class _Truth(BaseModel):
 
 
 class GarmentTruth(_Truth):
-    """`sandbox.world.Garment` as a record; of a look's garment, what the look hides is None."""
+    """`sandbox.world.Garment` as a record; attributes that a look hides are None."""
 
     department: str
     type: str
@@ -43,19 +53,19 @@ class GarmentTruth(_Truth):
 
 
 class ProductTruth(_Truth):
-    """One item at the end of its life."""
+    """One item at the end of the timeline."""
 
     key: str
     state: Literal["live", "deleted"]
     version: int
-    """Of the newest upsert that counts, as the ledger counts: zari's number, else microseconds."""
+    """Of the newest applied upsert, as in the ledger: zari's number, else microseconds."""
     garment: GarmentTruth
-    colour_told: bool
-    """False: the vendor does not say it anywhere, so it can only be guessed."""
-    pattern_told: bool
-    category_told: bool
+    colour_stated: bool
+    """False: the vendor states it nowhere, so it can only be inferred."""
+    pattern_stated: bool
+    category_stated: bool
     gender: str | None
-    """As the vendor tells it; None: it does not."""
+    """None: the vendor does not state it."""
     brand: str
     market: str
     style: str
@@ -66,7 +76,7 @@ class ProductTruth(_Truth):
     currency: str
     stock: int | None
     picture: str
-    """Content of the main picture: equal for two products when their pictures are equal."""
+    """Content id of the main picture, shared by products with equal pictures."""
     picture_file: str
     """Name of the main picture's file in the world's folder of pictures."""
 
@@ -80,12 +90,12 @@ class ProductTruth(_Truth):
 
 
 class PacketTruth(_Truth):
-    """What should become of one packet; in publishing order."""
+    """The expected fate of one packet, in publishing order."""
 
     key: str
     fate: Fate
     reason: str | None = None
-    """Of a dead packet: in what way it is broken."""
+    """The defect of a broken packet."""
 
 
 class LayerTruth(_Truth):
@@ -95,13 +105,13 @@ class LayerTruth(_Truth):
     garment: GarmentTruth
     """As the look shows it."""
     box: tuple[float, float, float, float]
-    """x0, y0, x1, y1 of what is seen of it, as fractions of width and height."""
+    """x0, y0, x1, y1 of its visible area, as fractions of width and height."""
     products: tuple[str, ...]
-    """Keys of all true products: same visible attributes, live, admitted by the look's filters."""
+    """Keys of the true products: live, passing the look's filters, same visible attributes."""
 
 
 class LookTruth(_Truth):
-    """What a look wears."""
+    """The garments of a look."""
 
     look_id: str
     picture_file: str
@@ -110,31 +120,31 @@ class LookTruth(_Truth):
 
 
 class Truth(_Truth):
-    """Everything that is known about a world."""
+    """The full ground truth of a world."""
 
     seed: int
     withheld: tuple[str, ...]
-    """Garment types that nobody sells."""
+    """Garment types that no vendor sells."""
     products: dict[str, ProductTruth]
-    """All that ever existed, by key."""
+    """All products that ever existed, by key."""
     packets: tuple[PacketTruth, ...]
     embeddings_at_most: int
     """One per packet that creates a product or changes its picture."""
     embeddings_at_least: int
-    """One per different picture among them: two products may share one."""
+    """One per distinct picture among them, as products may share one."""
     looks: tuple[LookTruth, ...]
 
     def live(self) -> dict[str, ProductTruth]:
-        """The products that the index has to hold in the end."""
+        """Return the products that the index must hold at the end."""
         return {key: product for key, product in self.products.items() if product.live}
 
     def fates(self, fate: Fate) -> int:
-        """How many packets end so."""
+        """Count the packets of a fate."""
         return sum(packet.fate == fate for packet in self.packets)
 
 
 def admissible(product: ProductTruth, look: Look) -> bool:
-    """Whether the look's explicit filters let the product through. Gender unknown: yes."""
+    """Whether the product passes the look's filters; an unknown gender passes."""
     wanted = look.preferences
     department = product.garment.department
     sizes = {name.value: values for name, values in wanted.sizes.items()}.get(department)
@@ -156,5 +166,5 @@ def admissible(product: ProductTruth, look: Look) -> bool:
 
 
 def is_true(product: ProductTruth, seen: Garment) -> bool:
-    """Whether the product has every attribute the look shows of a garment."""
+    """Whether the product matches every visible attribute of a garment in a look."""
     return same_visible(seen, product.garment.garment())

@@ -1,11 +1,11 @@
-"""A sandbox world as a folder: its pictures, its vendors' packets, its looks, and the truth.
+"""A sandbox world as a folder: pictures, vendors' packets, looks, and the ground truth.
 
-pictures/        product photographs (and a few files that are none)
+pictures/        product photographs, and a few broken files
 looks/           pictures of looks
 packets.jsonl    the vendors' feed in publishing order, a topic's lines
 looks.jsonl      the looks in publishing order, a topic's lines
-world.json       what was asked for
-truth.json       what is true; for the evaluation only
+world.json       the arguments of draw_world, and counts
+truth.json       the ground truth; for the evaluation only
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from operators.streaming.files.record_lines import decode, encode
 from sandbox.life.assortment import CURRENCIES, MARKETS, Item, Style, stock_styles
-from sandbox.life.broken import BROKEN_SHARE, break_some, write_broken_pictures
-from sandbox.life.looks import Shelves, in_publishing_order, plan_looks, truth_of
+from sandbox.life.broken import BROKEN_SHARE, draw_broken_packets, write_broken_pictures
+from sandbox.life.looks import PlannedLook, Shelves, in_publishing_order, plan_looks, truth_of
 from sandbox.life.pictures import (
     LookPicture,
     ProductPicture,
@@ -29,7 +29,7 @@ from sandbox.life.pictures import (
     draw_products,
 )
 from sandbox.life.replay import ItemState, Replay, replay
-from sandbox.life.timeline import VENDORS, Packet, live
+from sandbox.life.timeline import VENDORS, Packet, simulate_timeline
 from sandbox.life.truth import GarmentTruth, LookTruth, PacketTruth, ProductTruth, Truth
 from sandbox.world import Garment
 from schemas.catalog import Packet as PacketRecord
@@ -41,7 +41,7 @@ _MANIFEST = "world.json"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A drawn world; everything else about it is in its folder."""
+    """A drawn world; the rest of its data is in its folder."""
 
     folder: Path
     seed: int
@@ -62,15 +62,15 @@ class World:
         return self.folder / "looks"
 
     def packet_records(self) -> Iterator[Record]:
-        """The vendors' feed, in publishing order; broken records are as they come."""
+        """Read the vendors' feed in publishing order, broken records included."""
         return _records(self.folder / "packets.jsonl", "catalog.updates")
 
     def look_event_records(self) -> Iterator[Record]:
-        """looks.generated, in publishing order."""
+        """Read the records of looks.generated in publishing order."""
         return _records(self.folder / "looks.jsonl", "looks.generated")
 
     def truth(self) -> Truth:
-        """For the evaluation; no flow may see it."""
+        """Read the ground truth; no flow may use it."""
         return Truth.model_validate_json((self.folder / "truth.json").read_bytes())
 
 
@@ -85,16 +85,16 @@ def draw_world(
 ) -> World:
     """Draw a world into ``folder`` (emptied first). The same arguments give the same files.
 
-    ``products``: items that ever exist, sizes counted. ``pictured``: at most so many styles get
-    pictures of their own, see :func:`sandbox.life.assortment.stock_styles`.
+    ``products``: items that ever exist, sizes counted. ``pictured``: at most this many styles get
+    their own pictures; see :func:`sandbox.life.assortment.stock_styles`.
     """
     folder = folder.resolve()
     _empty(folder)
     pictures_url, looks_url = (folder / "pictures").as_uri(), (folder / "looks").as_uri()
-    styles, withheld = stock_styles(_chance(seed, "assortment"), products, pictured)
-    packets, contents = live(styles, pictures_url, _chance(seed, "timeline"))
-    broken = break_some(
-        styles, round(len(packets) * BROKEN_SHARE), pictures_url, _chance(seed, "broken")
+    styles, withheld = stock_styles(_random_for(seed, "assortment"), products, pictured)
+    packets, contents = simulate_timeline(styles, pictures_url, _random_for(seed, "timeline"))
+    broken = draw_broken_packets(
+        styles, round(len(packets) * BROKEN_SHARE), pictures_url, _random_for(seed, "broken")
     )
     packets = sorted([*packets, *broken], key=lambda packet: packet.published)
     _draw_catalog(folder / "pictures", seed, styles, contents, progress)
@@ -108,9 +108,13 @@ def draw_world(
     truths = {
         key: _product_truth(*items[key], state, contents) for key, state in outcome.states.items()
     }
-    look_truths, look_records = _draw_looks(
-        folder, seed, looks, looks_url, truths, withheld, progress
-    )
+    shelves = Shelves(truths.values(), withheld)
+    planned = plan_looks(shelves, looks, looks_url, _random_for(seed, "looks"))
+    look_truths = _draw_looks(folder / "looks", seed, planned, shelves, progress)
+    look_records = [
+        Record(look.look_id, look.model_dump_json().encode())
+        for look in in_publishing_order(planned, _random_for(seed, "repeats"))
+    ]
     truth = _truth(seed, withheld, truths, packets, outcome, look_truths)
     (folder / "truth.json").write_text(truth.model_dump_json(), encoding="utf-8")
     _write_records(folder / "packets.jsonl", (Record(p.key, p.value) for p in packets))
@@ -122,16 +126,16 @@ def draw_world(
 
 
 def open_world(folder: Path) -> World:
-    """A world drawn before. Raises FileNotFoundError when ``folder`` has none.
+    """Open a drawn world. Raises FileNotFoundError when ``folder`` has none.
 
-    Its records name its pictures by absolute path, so a folder that was moved is no world.
+    A world cannot be moved: its records name its pictures by absolute path.
     """
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     return World(folder.resolve(), **manifest)
 
 
-def _chance(seed: int, what: str) -> random.Random:
-    """Each part has its own: more looks must not change the catalog."""
+def _random_for(seed: int, what: str) -> random.Random:
+    """Seed a generator per purpose, so that more looks do not change the catalog."""
     return random.Random(f"{seed}/{what}")
 
 
@@ -171,27 +175,18 @@ def _draw_catalog(
 def _draw_looks(
     folder: Path,
     seed: int,
-    many: int,
-    url: str,
-    truths: Mapping[str, ProductTruth],
-    withheld: Iterable[str],
+    planned: Sequence[PlannedLook],
+    shelves: Shelves,
     progress: Progress | None,
-) -> tuple[list[LookTruth], list[Record]]:
-    shelves = Shelves(truths.values(), withheld)
-    planned = plan_looks(shelves, many, url, _chance(seed, "looks"))
+) -> list[LookTruth]:
     boxes = draw_looks(
         [
-            LookPicture(folder / "looks" / p.picture_file, f"{seed}/{p.look.look_id}", p.outfit)
+            LookPicture(folder / p.picture_file, f"{seed}/{p.look.look_id}", p.outfit)
             for p in planned
         ],
         progress,
     )
-    known = [truth_of(p, boxes[folder / "looks" / p.picture_file], shelves) for p in planned]
-    records = [
-        Record(look.look_id, look.model_dump_json().encode())
-        for look in in_publishing_order(planned, _chance(seed, "repeats"))
-    ]
-    return known, records
+    return [truth_of(p, boxes[folder / p.picture_file], shelves) for p in planned]
 
 
 def _product_truth(
@@ -202,11 +197,11 @@ def _product_truth(
     return ProductTruth(
         key=product_key(style.vendor, item.product_id),
         state="live" if state.exists else "deleted",
-        version=_as_recorded(style.vendor, state.upserted),
+        version=_recorded_version(style.vendor, state.upserted),
         garment=GarmentTruth.of(style.garment),
-        colour_told=style.colour_told != "nowhere",
-        pattern_told=style.pattern_told != "nowhere",
-        category_told=style.category_told != "nowhere",
+        colour_stated=style.colour_stated != "nowhere",
+        pattern_stated=style.pattern_stated != "nowhere",
+        category_stated=style.category_stated != "nowhere",
         gender=style.gender,
         brand=style.brand,
         market=MARKETS[style.vendor],
@@ -220,8 +215,8 @@ def _product_truth(
     )
 
 
-def _as_recorded(vendor: str, moment: int) -> int:
-    """A moment as the packet's own schema reads the vendor's version of it."""
+def _recorded_version(vendor: str, moment: int) -> int:
+    """Convert a moment to the version that the packet schema parses from the vendor's form."""
     packet = PacketRecord(
         vendor=vendor, product_id="any", kind="upsert", version=VENDORS[vendor].version(moment)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sandbox.life.assortment import Item, Style
-from sandbox.life.payload import Group, Payload, number_of, pick, titled
+from sandbox.life.payload import Group, Payload, compose_title, number_of, pick
 
 DEPARTMENT_WORDS = {
     "headwear": "Sir ke liye",
@@ -72,12 +72,12 @@ _GENDERED = {"female": "Ladies", "male": "Mens"}
 
 
 def version(moment_ms: int) -> int:
-    """zari counts: a running number."""
+    """Return the version as zari writes it: a running number."""
     return moment_ms
 
 
 def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
-    """The item's whole record. ``pictures``: URL of the folder; ``run``: number of the export."""
+    """Return the full record. ``pictures``: URL of the folder; ``run``: number of the export."""
     row = {
         "sku": item.product_id,
         "style_code": style.style_id,
@@ -88,11 +88,11 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
         "godown": f"BLR-{number_of(style) % 7}",
         "export_id": str(run),
     }
-    if style.colour_told == "field":
+    if style.colour_stated == "field":
         row["rang"] = pick(style, COLOUR_WORDS[style.garment.colour])
-    if style.pattern_told == "field":
+    if style.pattern_stated == "field":
         row["design"] = pick(style, PATTERN_WORDS[style.garment.pattern])
-    if style.gender is not None and style.gender_told == "field":
+    if style.gender is not None and style.gender_stated == "field":
         row["liye"] = _FOR[style.gender]
     if item.size is not None:
         system, value = item.size
@@ -101,7 +101,7 @@ def payload(style: Style, item: Item, pictures: str, run: int) -> Payload:
 
 
 def patch(style: Style, item: Item, pictures: str, groups: Iterable[Group]) -> Payload:
-    """Only the fields of ``groups``."""
+    """Return only the fields of ``groups``."""
     row: Payload = {}
     for group in groups:
         if group == "title":
@@ -118,7 +118,7 @@ def patch(style: Style, item: Item, pictures: str, groups: Iterable[Group]) -> P
 
 
 def rupees(paise: int) -> str:
-    """Whole rupees with Indian grouping: 104999 is 1,04,999."""
+    """Format paise as whole rupees with Indian grouping: 10499900 is 1,04,999."""
     digits = str(paise // 100)
     head, tail = digits[:-3], digits[-3:]
     groups = [tail]
@@ -129,18 +129,18 @@ def rupees(paise: int) -> str:
 
 
 def _path(style: Style) -> str:
-    if style.gender is not None and style.gender_told == "category":
+    if style.gender is not None and style.gender_stated == "category":
         first = _GENDERED[style.gender]
     else:
         first = _FOR.get(style.gender or "", "Fashion")
-    if style.category_told != "field":
+    if style.category_stated != "field":
         return f"{first} > Naya maal"
     department = DEPARTMENT_WORDS[style.garment.department]
     return f"{first} > {department} > {pick(style, TYPE_WORDS[style.garment.type]).title()}"
 
 
 def _title(style: Style, item: Item) -> str:
-    words = titled(
+    words = compose_title(
         style,
         colour=pick(style, COLOUR_WORDS[style.garment.colour]),
         pattern=pick(style, PATTERN_WORDS[style.garment.pattern]),

@@ -9,7 +9,7 @@ import numpy as np
 from operators.matching.calibration import Logistic
 
 RIDGE = 1.0
-"""Penalty on standardised weights: separable samples would else give infinite ones."""
+"""Penalty on standardised weights: separable samples would otherwise have infinite weights."""
 
 STEPS = 50
 
@@ -21,7 +21,7 @@ def fit_logistic(samples: Sequence[Mapping[str, float]], labels: Sequence[bool])
     A feature that a sample does not have counts 0. Raises ValueError unless both labels occur.
     """
     if len(set(labels)) < 2:
-        raise ValueError("to tell two things apart, samples of both are needed")
+        raise ValueError("a logistic regression needs samples of both labels")
     names = sorted({name for sample in samples for name in sample})
     raw = np.array([[sample.get(name, 0.0) for name in names] for sample in samples])
     centre, spread = raw.mean(0), np.maximum(raw.std(0), 1e-6)

@@ -1,4 +1,4 @@
-"""How headwear, eyewear, bags and footwear are cut."""
+"""Shapes of headwear, eyewear, bags and footwear."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from sandbox.world.geometry import Path, dome, ellipse
 from sandbox.world.shapes import Pose, Shape, Tone
 
 _OnFoot = Callable[[Path], Path]
-"""From coordinates around an ankle at x = 0 to those of one of the two feet."""
+"""Convert coordinates around an ankle at x = 0 to those of one foot."""
 
 _LENS = (46, 46, 56)
 _GLARE = (150, 152, 170)
@@ -66,12 +66,12 @@ def eyewear(garment: Garment, pose: Pose) -> Shape:
 
 
 def bag(garment: Garment, pose: Pose) -> Shape:
-    """Hangs from the right hand."""
+    """A bag hanging from the right hand."""
     shape = Shape()
     x, y = pose.right_arm[2]
     x += 2
     if garment.type == "handbag":
-        shape.line(ellipse(x, y + 12, 10, 13, math.pi, math.tau), "strap", 2.8)
+        shape.line(ellipse(x, y + 12, 10, 13, (math.pi, math.tau)), "strap", 2.8)
         shape.part([(x - 14, y + 12), (x + 14, y + 12), (x + 18, y + 36), (x - 18, y + 36)], 3.5)
         shape.line([(x - 14.5, y + 18), (x, y + 21), (x + 14.5, y + 18)], "dark", 1.7)
         shape.area(ellipse(x, y + 20, 2.7, 2.7, steps=10), _BRASS)
@@ -82,7 +82,7 @@ def bag(garment: Garment, pose: Pose) -> Shape:
         shape.fold([(x - 9, y + 28), (x - 7, y + 50)])
         shape.fold([(x + 7, y + 30), (x + 9, y + 52)])
     else:
-        shape.line(ellipse(x, y + 2, 5, 6, math.pi, math.tau), "strap", 2.6)
+        shape.line(ellipse(x, y + 2, 5, 6, (math.pi, math.tau)), "strap", 2.6)
         shape.line([(x - 15, y + 18), (x - 22, y + 28), (x - 19, y + 42)], "strap", 3.4)
         shape.line([(x + 15, y + 18), (x + 22, y + 28), (x + 19, y + 42)], "strap", 3.4)
         lower: Path = [(x + 17, y + 42), (x + 13, y + 46), (x - 13, y + 46), (x - 17, y + 42)]

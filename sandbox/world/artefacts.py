@@ -1,7 +1,7 @@
-"""What generation does to a picture: small warps, soft spots, a tint, compression.
+"""Artefacts of image generators: small warps, blurred spots, a tint, compression.
 
-Small enough that type, colour and pattern stay readable, large enough that no region of a look is
-ever a pixel copy of a product photograph.
+Weak enough to keep type, colour and pattern recognisable, strong enough that no region of a look is
+a pixel copy of a product photograph.
 """
 
 import io
@@ -10,19 +10,19 @@ import random
 from PIL import Image, ImageDraw, ImageFilter
 
 _GRID = (4, 6)
-_WARP = 0.008  # of the picture's width: how far a grid point moves at most
+_WARP = 0.008  # largest shift of a grid point, as a share of the picture's width
 _SPOTS = 2
 
 
-def generated(picture: Image.Image, rng: random.Random) -> Image.Image:
-    """The picture as a generator would have made it, same size."""
-    picture = _warped(picture, rng)
-    picture = _with_soft_spots(picture, rng)
-    picture = _tinted(picture, rng)
-    return _compressed(picture, rng)
+def add_artefacts(picture: Image.Image, rng: random.Random) -> Image.Image:
+    """Add the artefacts of an image generator; the size stays the same."""
+    picture = _warp(picture, rng)
+    picture = _blur_spots(picture, rng)
+    picture = _tint(picture, rng)
+    return _compress(picture, rng)
 
 
-def _warped(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _warp(picture: Image.Image, rng: random.Random) -> Image.Image:
     width, height = picture.size
     columns, rows = _GRID
     reach = _WARP * width
@@ -48,7 +48,7 @@ def _warped(picture: Image.Image, rng: random.Random) -> Image.Image:
     return picture.transform(picture.size, Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
 
 
-def _with_soft_spots(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _blur_spots(picture: Image.Image, rng: random.Random) -> Image.Image:
     width, height = picture.size
     where = Image.new("L", (width // 8, height // 8), 0)
     draw = ImageDraw.Draw(where)
@@ -63,14 +63,14 @@ def _with_soft_spots(picture: Image.Image, rng: random.Random) -> Image.Image:
     return Image.composite(soft, picture, mask)
 
 
-def _tinted(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _tint(picture: Image.Image, rng: random.Random) -> Image.Image:
     light = rng.uniform(0.93, 1.05)
     tint = [light * rng.uniform(0.97, 1.03) for _ in range(3)]
     table = [min(255, int(value * factor)) for factor in tint for value in range(256)]
     return picture.point(table)
 
 
-def _compressed(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _compress(picture: Image.Image, rng: random.Random) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=rng.randint(62, 90))
     buffer.seek(0)

@@ -1,4 +1,4 @@
-"""Cloth: the pattern that a garment is made of."""
+"""Cloth: the printed pattern of a garment."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from sandbox.world.garments import COLOURS, RGB, Garment
 from sandbox.world.shapes import Tone
 
-# Pattern period in body units: bold enough to be read from a picture of 112 px.
+# Pattern period in body units: large enough to be recognised in a picture of 112 px.
 _PERIODS = {"headwear": 9.0, "bag": 10.5, "footwear": 7.0}
 _PERIOD = 12.5
 _STRIPE, _CHECK, _DOT, _PETAL = 0.34, 0.27, 0.25, 0.2  # fractions of a period
@@ -41,7 +41,7 @@ def tone_of(garment: Garment, tone: Tone) -> RGB:
 
 
 class _Bolt:
-    """A piece of cloth being printed: a canvas whose coordinates are turned and waved a little."""
+    """A canvas for a pattern, with slightly rotated and wavy coordinates."""
 
     def __init__(self, size: tuple[int, int], period: float, rng: random.Random) -> None:
         self.width, self.height = size

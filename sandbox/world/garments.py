@@ -1,7 +1,7 @@
-"""Garments as attributes: what exists in the sandbox world, and when two garments are the same.
+"""Garments as attributes: which exist in the sandbox world, and when two count as the same.
 
 A `Garment` is the ground truth behind every picture of the world. It is drawn by
-`sandbox.world.product` and `sandbox.world.look`, and put in words by `sandbox.world.wording`.
+`sandbox.world.product` and `sandbox.world.look`, and described by `sandbox.world.wording`.
 """
 
 import math
@@ -64,11 +64,11 @@ NECKLINES: dict[str, tuple[str, ...]] = {
     "t-shirt": ("crew neck", "v-neck"),
     "sweater": ("crew neck", "v-neck"),
 }
-# Too small, or in the real world too rarely patterned, to carry a pattern one could read.
+# Too small for a recognisable pattern, or rarely patterned in the real world.
 PLAIN_TYPES = frozenset({"jeans", "sunglasses", "glasses", "boots", "heels", "sandals"})
 
-# A second colour must be told from the first at a glance: either clearly lighter or darker, or
-# very different in hue and at least a little in lightness (CIE Lab units).
+# A second colour must contrast with the first: either clearly lighter or darker, or very different
+# in hue and somewhat in lightness (CIE Lab units).
 _LIGHTNESS_APART = 33.0
 _DISTANCE_APART = 60.0
 _LIGHTNESS_AT_LEAST = 12.0
@@ -76,7 +76,7 @@ _LIGHTNESS_AT_LEAST = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Garment:
-    """One garment. An attribute is None where the type has none, or where a look hides it."""
+    """A garment. An attribute is None if the type does not have it, or if a look hides it."""
 
     department: str
     type: str
@@ -120,7 +120,7 @@ CONTRASTS: dict[str, tuple[str, ...]] = {
 
 
 def patterns_of(garment_type: str) -> tuple[str, ...]:
-    """The patterns a type is made in."""
+    """The patterns in which a type exists."""
     if garment_type in PLAIN_TYPES:
         return ("solid",)
     return ("solid", "striped") if garment_type == "sneakers" else PATTERNS
@@ -129,7 +129,7 @@ def patterns_of(garment_type: str) -> tuple[str, ...]:
 def sample_garment(
     rng: random.Random, department: str | None = None, type: str | None = None
 ) -> Garment:
-    """A garment drawn at random, of the given department or type if one is asked for."""
+    """A random garment, of the given department or type if any."""
     if type is not None:
         department = DEPARTMENT_OF[type]
     department = department or rng.choice(tuple(DEPARTMENTS))
@@ -149,7 +149,7 @@ def sample_garment(
 
 
 def near_garments(garment: Garment) -> list[Garment]:
-    """Every garment that differs from this one in exactly one attribute, department kept."""
+    """Every garment of the same department that differs in exactly one attribute."""
     kind, second = garment.type, garment.second_colour
     found = [
         replace(garment, colour=colour)
@@ -182,7 +182,7 @@ def near_garments(garment: Garment) -> list[Garment]:
 
 
 def near_garment(garment: Garment, rng: random.Random) -> Garment:
-    """A hard negative: differs in exactly one attribute, the attribute drawn first."""
+    """A hard negative, which differs in exactly one attribute; the attribute is drawn first."""
     choices: dict[str, list[Garment]] = {}
     for other in near_garments(garment):
         choices.setdefault(_difference(garment, other), []).append(other)
@@ -194,7 +194,7 @@ def _difference(a: Garment, b: Garment) -> str:
 
 
 def visible(outfit: Mapping[str, Garment]) -> dict[str, Garment]:
-    """The outfit as a look shows it: outerwear hides the sleeves of what is worn below it."""
+    """The visible attributes of an outfit: outerwear hides the sleeves of the layer below."""
     if "outerwear" not in outfit:
         return dict(outfit)
     return {
@@ -204,7 +204,7 @@ def visible(outfit: Mapping[str, Garment]) -> dict[str, Garment]:
 
 
 def same_visible(look_garment: Garment, product_garment: Garment) -> bool:
-    """Whether the product has every attribute that the look shows of its garment."""
+    """Whether the product has every visible attribute of the garment in the look."""
     return all(
         (seen := getattr(look_garment, name)) is None or seen == getattr(product_garment, name)
         for name in ATTRIBUTES

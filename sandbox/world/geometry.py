@@ -1,4 +1,4 @@
-"""Paths in body coordinates, and their way onto a canvas.
+"""Paths in body coordinates, and their placement on a canvas.
 
 Body coordinates: x = 0 is the middle of the body, growing to the picture's right; y = 0 is the
 crown of the head and y = 200 the floor. Garments and bodies are drawn in the same coordinates, so
@@ -12,7 +12,7 @@ Point = tuple[float, float]
 Path = list[Point]
 
 
-_SHOULDER_STEPS = (0.1, 0.25, 0.45)  # where a limb's beginning is rounded off, and how much
+_SHOULDER_STEPS = (0.1, 0.25, 0.45)  # positions and factors of the rounding at the start of a limb
 _SHOULDER_ROUNDING = (0.45, 0.74, 0.9, 0.98)
 
 
@@ -21,22 +21,22 @@ def ellipse(
     cy: float,
     rx: float,
     ry: float,
-    start: float = 0.0,
-    end: float = math.tau,
+    arc: tuple[float, float] = (0.0, math.tau),
     steps: int = 22,
 ) -> Path:
-    """An arc from angle `start` to `end` (radians; pi..2 pi is the upper half)."""
+    """The part of an ellipse between two angles (radians; pi..2 pi is the upper half)."""
+    start, end = arc
     angles = (start + (end - start) * i / steps for i in range(steps + 1))
     return [(cx + rx * math.cos(a), cy + ry * math.sin(a)) for a in angles]
 
 
 def dome(cx: float, cy: float, rx: float, ry: float) -> Path:
     """The upper half of an ellipse that stands on y = cy."""
-    return ellipse(cx, cy, rx, ry, math.pi, math.tau)
+    return ellipse(cx, cy, rx, ry, (math.pi, math.tau))
 
 
 def mirrored(path: Path) -> Path:
-    """The path on the other side of the body."""
+    """Mirror the path to the other side of the body."""
     return [(-x, y) for x, y in path]
 
 
@@ -68,7 +68,7 @@ def rounded(path: Path, radius: float = 4.0, closed: bool = True, steps: int = 4
 
 
 def _between(path: Path, start: float, end: float) -> Path:
-    """The part of a path between two fractions of its length."""
+    """The section of a path between two fractions of its length."""
     lengths = [math.dist(path[i], path[i + 1]) for i in range(len(path) - 1)]
     low, high = start * sum(lengths), end * sum(lengths)
     part: Path = []
@@ -117,10 +117,10 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """From body coordinates to canvas pixels: build, then scale and turn, then shift.
+    """Converts body coordinates to canvas pixels: build, then scale and rotation, then shift.
 
-    `bend` (body units) and `phase` displace points along slow waves: the small impossible bends
-    of a generated picture.
+    `bend` (body units) and `phase` displace points along slow waves, like the small distortions of
+    a generated picture.
     """
 
     scale: float

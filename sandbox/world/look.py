@@ -1,4 +1,4 @@
-"""Looks: a person in an outfit of three to five layers, as an image generator would picture it."""
+"""Looks: a person in an outfit of three to five layers, in the style of an image generator."""
 
 import random
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sandbox.world.artefacts import generated
+from sandbox.world.artefacts import add_artefacts
 from sandbox.world.garments import DEPARTMENTS, Garment, sample_garment
 from sandbox.world.geometry import Placement
-from sandbox.world.painting import Canvas, paint_garment
+from sandbox.world.painting import Canvas, Finish, paint_garment
 from sandbox.world.person import Person, paint_body, paint_hand, paint_head, sample_person
 from sandbox.world.product import SUPERSAMPLING, shape_of
 from sandbox.world.scene import draw_scene
@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the picture."""
 
 LABELS: tuple[str, ...] = ("background", *DEPARTMENTS, "skin", "hair")
-"""What the values of a label mask mean."""
+"""Names of the values in a label mask."""
 LABEL_REDUCTION = 4
 
 _DRAWING_ORDER = ("bottom", "footwear", "top", "dress", "outerwear")
@@ -30,8 +30,8 @@ _SKIN, _HAIR = LABELS.index("skin"), LABELS.index("hair")
 
 @dataclass(frozen=True, slots=True)
 class DrawnLook:
-    """A picture and its truth: `boxes` bound what is seen of each garment; `labels` is uint8,
-    a quarter of the picture in both directions, with values that `LABELS` names."""
+    """A picture and its ground truth: `boxes` bound the visible part of each garment; `labels` is
+    uint8 at a quarter of the picture's width and height, with values named by `LABELS`."""
 
     picture: Image.Image
     boxes: dict[str, Box]
@@ -39,7 +39,7 @@ class DrawnLook:
 
 
 def sample_outfit(rng: random.Random) -> dict[str, Garment]:
-    """Three to five garments that are worn together, at most one per department."""
+    """Draw three to five garments that are worn together, at most one per department."""
     worn = ["dress", "footwear"] if rng.random() < _DRESS_SHARE else ["top", "bottom", "footwear"]
     worn += rng.sample(["headwear", "eyewear", "outerwear", "bag"], rng.randint(3, 5) - len(worn))
     return {name: sample_garment(rng, name) for name in DEPARTMENTS if name in worn}
@@ -48,7 +48,7 @@ def sample_outfit(rng: random.Random) -> dict[str, Garment]:
 def draw_look(
     outfit: Mapping[str, Garment], rng: random.Random, size: tuple[int, int] = (256, 384)
 ) -> DrawnLook:
-    """A look that wears the outfit, RGB of `size` (width, height)."""
+    """Draw a person in the outfit, RGB of `size` (width, height)."""
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     person = sample_person(rng)
     scene = draw_scene((width, height), rng)
@@ -61,7 +61,7 @@ def draw_look(
         (width // reduction, height // reduction), Image.Resampling.NEAREST
     )
     boxes = _boxes(canvas.labels, outfit)
-    picture = generated(canvas.picture.reduce(SUPERSAMPLING), rng)
+    picture = add_artefacts(canvas.picture.reduce(SUPERSAMPLING), rng)
     return DrawnLook(picture, boxes, np.asarray(small, dtype=np.uint8))
 
 
@@ -84,9 +84,9 @@ def _paint(
     def wear(department: str) -> None:
         if department in outfit:
             garment = outfit[department]
-            label = LABELS.index(department)
+            finish = Finish(label=LABELS.index(department), shadow=0.34, reach=1.6)
             shape = shape_of(garment, person.pose)
-            paint_garment(canvas, shape, garment, placement, rng, label, (0.34, 1.6))
+            paint_garment(canvas, shape, garment, placement, rng, finish)
 
     paint_body(canvas, person, placement, _SKIN, _HAIR)
     for department in _DRAWING_ORDER:

@@ -1,4 +1,4 @@
-"""How dresses and bottoms are cut."""
+"""Shapes of dresses and bottoms."""
 
 from sandbox.world.garments import Garment
 from sandbox.world.geometry import Path, limb, symmetric

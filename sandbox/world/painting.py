@@ -1,4 +1,4 @@
-"""From shapes to pixels: cloth, outline, shading, folds and the shadow it throws."""
+"""Paints shapes: cloth, outline, shading, folds and shadow."""
 
 import random
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from sandbox.world.garments import RGB, Garment
 from sandbox.world.geometry import Path, Placement
 from sandbox.world.shapes import Shape
 
-_REDUCTION = 4  # soft light is computed at a quarter of the canvas and enlarged
+_REDUCTION = 4  # soft light is computed at a quarter of the canvas's resolution
 _DEEP, _BRIGHT = (18, 10, 34), (255, 252, 244)
 
 
 @dataclass(slots=True)
 class Canvas:
-    """A supersampled picture, and beside it which label is seen at each pixel."""
+    """A supersampled picture, and optionally the visible label of each pixel."""
 
     picture: Image.Image
     labels: Image.Image | None = None
@@ -27,8 +27,22 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True)
+class Finish:
+    """How a garment is painted."""
+
+    label: int
+    """Its value in the canvas's labels."""
+    shadow: float
+    """Strength, 0..1."""
+    reach: float
+    """Of the shadow, in body units."""
+    lined: bool = False
+    """Whether the lining shows, because the garment is not worn."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Sheet:
-    """A mask (0 or 255) of what is being painted, and where its upper left corner lies."""
+    """The mask (0 or 255) of a shape, and the position of its upper left corner."""
 
     mask: Image.Image
     origin: tuple[int, int]
@@ -71,7 +85,7 @@ def _throw_shadow(
 
 
 def _shade(canvas: Canvas, sheet: _Sheet, folds: list[Path], scale: float, depth: float) -> None:
-    """Round the cloth: darker towards its right and lower edge, lit on the left, folds between."""
+    """Shade the cloth: darker towards its right and lower edges, lit on the left, with folds."""
     width, height = sheet.mask.size
     small = sheet.mask.reduce(_REDUCTION)
     s = scale / _REDUCTION
@@ -109,7 +123,7 @@ def paint_flat(
     label: int,
     depth: float = 0.8,
 ) -> None:
-    """Skin or hair: one colour, shaded."""
+    """Paint skin or hair in one shaded colour."""
     parts = [placement(path) for path in paths]
     sheet = _cut_out(canvas, parts, [], int(3 * placement.scale), parts)
     edge = _outline(sheet.mask, max(1, round(placement.scale * 0.3)))
@@ -126,12 +140,9 @@ def paint_garment(
     garment: Garment,
     placement: Placement,
     rng: random.Random,
-    label: int,
-    shadow: tuple[float, float],
-    lined: bool = False,
+    finish: Finish,
 ) -> None:
-    """Paint the shape in the garment's cloth. `shadow` is its strength and reach (body units);
-    `lined` shows the lining, where no body is."""
+    """Paint the shape in the garment's cloth."""
     scale = placement.scale
     parts = [placement(path) for path in shape.parts]
     holes = [placement(path) for path in shape.holes]
@@ -139,10 +150,9 @@ def paint_garment(
     extent = parts + [path for _, path in details]
     sheet = _cut_out(canvas, parts, holes, int(5 * scale), extent)
     picture, origin = canvas.picture, sheet.origin
-    if shadow[0]:
-        _throw_shadow(canvas, sheet, scale, *shadow)
+    _throw_shadow(canvas, sheet, scale, finish.shadow, finish.reach)
     draw = ImageDraw.Draw(picture)
-    for path in shape.lining if lined else ():
+    for path in shape.lining if finish.lined else ():
         draw.polygon(placement(path), fill=mix(tone_of(garment, "strap"), _DEEP, 0.45))
     for detail, path in details:
         if detail.tone == "strap":
@@ -156,7 +166,7 @@ def paint_garment(
     folds = [placement(path) for path in shape.folds]
     _shade(canvas, sheet, folds, scale, rng.uniform(0.75, 1.15))
     if canvas.labels is not None:
-        canvas.labels.paste(label, origin, sheet.mask)
+        canvas.labels.paste(finish.label, origin, sheet.mask)
 
 
 def _lay(

@@ -47,7 +47,7 @@ _LIPS: tuple[RGB, ...] = ((176, 60, 66), (196, 92, 88), (150, 60, 56))
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Everything about a body that clothes do not decide."""
+    """The properties of a body, independent of its clothes."""
 
     skin: RGB
     hair: RGB
@@ -59,7 +59,7 @@ class Person:
 
 
 def sample_person(rng: random.Random) -> Person:
-    """Somebody, drawn at random."""
+    """Draw a random person."""
     return Person(
         skin=rng.choice(SKIN_TONES),
         hair=rng.choice(HAIR_COLOURS),
@@ -79,7 +79,7 @@ def sample_person(rng: random.Random) -> Person:
 def paint_body(
     canvas: Canvas, person: Person, placement: Placement, skin_label: int, hair_label: int
 ) -> None:
-    """What lies behind the clothes: hair that falls behind, trunk, arms, legs and feet."""
+    """Paint what the clothes cover: hair behind the body, trunk, arms, legs and feet."""
     behind = _hair_behind(person.style)
     if behind:
         paint_flat(canvas, behind, person.hair, placement, hair_label)
@@ -105,7 +105,7 @@ def paint_head(
     hair_label: int,
     hat: bool,
 ) -> None:
-    """Head, face and the hair in front. Under a hat there is no bun and less volume."""
+    """Paint head, face and the hair in front; with a hat, no bun and less volume."""
     ears = [ellipse(17.0, 28, 3.2, 4.4), ellipse(-17.0, 28, 3.2, 4.4)]
     face: Path = [(0, 7), (13, 9), (17.5, 22), (16, 35), (9, 43.5), (0, 46)]
     paint_flat(
@@ -118,7 +118,7 @@ def paint_head(
 
 
 def paint_hand(canvas: Canvas, person: Person, placement: Placement, skin_label: int) -> None:
-    """The hand that holds the bag lies over its handle."""
+    """Paint the hand that holds the bag, over its handle."""
     x, y = person.pose.right_arm[2]
     paint_flat(canvas, [ellipse(x, y, 4.8, 4.6)], person.skin, placement, skin_label, 0.5)
 
@@ -173,4 +173,4 @@ def _paint_face(canvas: Canvas, person: Person, placement: Placement) -> None:
         stroke([(side * 4, 24.6), (side * 7.2, 23.9), (side * 10.4, 25.2)], (40, 28, 26), 0.9)
         stroke([(side * 3.8, 20.4), (side * 7.5, 19.2), (side * 11, 20.6)], shade, 1.5)
     stroke([(0.6, 28), (1.8, 32.2), (-0.6, 32.6)], shade, 1.0)
-    stroke(ellipse(0, 36.2, 4.6, person.smile, 0.25, math.pi - 0.25, 8), person.lips, 1.7)
+    stroke(ellipse(0, 36.2, 4.6, person.smile, (0.25, math.pi - 0.25), 8), person.lips, 1.7)

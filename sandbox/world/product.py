@@ -1,4 +1,4 @@
-"""Product photographs: one garment, laid out before a plain background."""
+"""Product photographs: one garment on a plain background."""
 
 import math
 import random
@@ -9,7 +9,7 @@ from sandbox.world import accessories, lower, upper
 from sandbox.world.cloth import mix
 from sandbox.world.garments import RGB, Garment
 from sandbox.world.geometry import Build, Placement
-from sandbox.world.painting import Canvas, paint_garment
+from sandbox.world.painting import Canvas, Finish, paint_garment
 from sandbox.world.shapes import Pose, Shape, flat_pose
 
 SUPERSAMPLING = 2
@@ -32,8 +32,8 @@ _SHAPES = {
     "bag": accessories.bag,
     "footwear": accessories.footwear,
 }
-# Glasses fill less of their photograph than a coat does: at most this many pixels per body unit
-# of a picture one pixel wide.
+# Limit of the scale, in pixels per body unit for a picture one pixel wide: glasses fill less of
+# their photograph than a coat.
 _LARGEST = 1 / 58
 
 
@@ -43,7 +43,7 @@ def shape_of(garment: Garment, pose: Pose) -> Shape:
 
 
 def soft_backdrop(size: tuple[int, int], colour: RGB, rng: random.Random) -> Image.Image:
-    """A plain wall lit from somewhere: computed tiny, enlarged smoothly."""
+    """A plain wall with a light source, computed at low resolution and enlarged."""
     bright, dim = mix(colour, (255, 255, 255), 0.45), mix(colour, (40, 40, 60), 0.13)
     cx, cy = rng.uniform(1.5, 6.5), rng.uniform(0.5, 5.0)
     glow = Image.new("L", (8, 8))
@@ -62,15 +62,15 @@ def soft_backdrop(size: tuple[int, int], colour: RGB, rng: random.Random) -> Ima
 
 
 def draw_product(garment: Garment, rng: random.Random, size: int = 256) -> Image.Image:
-    """A photograph of the garment, RGB, size x size. Another state of `rng` is another view."""
+    """A photograph of the garment, RGB, size x size. The view depends on `rng`."""
     side = size * SUPERSAMPLING
     wall = mix(rng.choice(_BACKDROPS), (255, 255, 255), rng.random() * 0.6)
     canvas = Canvas(soft_backdrop((side, side), wall, rng))
     pose = flat_pose(rng, 15.0 if garment.department == "footwear" else None)
     shape = shape_of(garment, pose)
     placement = _centred(shape, side, rng)
-    shadow = (rng.uniform(0.22, 0.4), 3.0)
-    paint_garment(canvas, shape, garment, placement, rng, 1, shadow, lined=True)
+    finish = Finish(label=1, shadow=rng.uniform(0.22, 0.4), reach=3.0, lined=True)
+    paint_garment(canvas, shape, garment, placement, rng, finish)
     picture = canvas.picture.reduce(SUPERSAMPLING)
     if rng.random() < 0.3:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

@@ -1,4 +1,4 @@
-"""Where looks are pictured: a wall, a floor, light and something out of focus."""
+"""Backgrounds of looks: a wall, a floor, light and out-of-focus objects."""
 
 import random
 
@@ -19,11 +19,11 @@ _WALLS: tuple[RGB, ...] = (
     (222, 214, 232),
     (186, 196, 206),
 )
-_REDUCTION = 4  # scenes are out of focus: drawn small, blurred, enlarged
+_REDUCTION = 4  # scenes are out of focus: drawn at low resolution, blurred and enlarged
 
 
 def draw_scene(size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """A background, RGB of `size`, softly lit and out of focus."""
+    """Draw a softly lit, out-of-focus background, RGB of `size`."""
     wall = mix(rng.choice(_WALLS), (255, 255, 255), rng.random() * 0.45)
     width, height = size[0] // _REDUCTION, size[1] // _REDUCTION
     scene = soft_backdrop((width, height), wall, rng)

@@ -1,4 +1,4 @@
-"""What a garment's drawing consists of, and the pose it is drawn in."""
+"""The elements of a garment's drawing, and the pose it is drawn in."""
 
 import math
 import random
@@ -23,9 +23,8 @@ class Detail:
 
 @dataclass(slots=True)
 class Shape:
-    """Parts make up the cloth, holes are cut out of it, details lie on it, folds shade it.
-
-    The lining is what one sees through the opening when nobody wears it.
+    """Pieces make up the cloth, holes are cut out of it, details lie on it, folds shade it. The
+    lining is visible through the opening while the garment is not worn.
     """
 
     parts: list[Path] = field(default_factory=list)
@@ -88,14 +87,14 @@ def _leg(ankle: float, knee_out: float = 0.0) -> Path:
 
 
 def flat_pose(rng: random.Random, ankle: float | None = None) -> Pose:
-    """Laid out for a product photograph: symmetric, sleeves a little away from the body."""
+    """The pose of a product photograph: symmetric, sleeves slightly away from the body."""
     arm = _arm(rng.uniform(0.33, 0.62), rng.uniform(-0.25, 0.1))
     leg = _leg(rng.uniform(11.0, 15.0) if ankle is None else ankle)
     return Pose(arm, mirrored(arm), leg, mirrored(leg))
 
 
 def standing_pose(rng: random.Random) -> Pose:
-    """One of a person's: the right arm hangs (it may hold a bag), the left one is free."""
+    """The pose of a person: the right arm hangs and may hold a bag, the left one varies."""
     right = _arm(rng.uniform(0.34, 0.62), rng.uniform(-0.3, 0.12))
     angles = rng.choice(((0.3, 0.6, -0.35, 0.2), (0.7, 1.0, -0.6, 0.4), (0.62, 0.8, -1.6, -1.2)))
     left = _arm(rng.uniform(*angles[:2]), rng.uniform(*angles[2:]))

@@ -1,4 +1,4 @@
-"""How tops and outerwear are cut."""
+"""Shapes of tops and outerwear."""
 
 import math
 
@@ -23,7 +23,7 @@ _STEEL = (222, 224, 228)
 
 
 def sleeves(shape: Shape, garment: Garment, pose: Pose) -> None:
-    """Both sleeves, with the cuff that belongs to the type."""
+    """Both sleeves, with the cuffs of the type."""
     always_long = garment.department == "outerwear" or garment.type == "sweater"
     end = 0.93 if always_long else _SLEEVE_ENDS.get(garment.sleeve or "", 0.0)
     if not end:
@@ -55,7 +55,7 @@ def top(garment: Garment, pose: Pose) -> Shape:
         straps = [(11, 49), (16, 49), (17, 64), (21, 73), (19.5, 88), (half, hem)]
         shape.part(symmetric([(float(x), float(y)) for x, y in straps]))
         shape.hole(ellipse(0, 50, 10.5, 17))
-        shape.line(ellipse(0, 50, 12, 18.5, 0.08, math.pi - 0.08), "light", 1.8)
+        shape.line(ellipse(0, 50, 12, 18.5, (0.08, math.pi - 0.08)), "light", 1.8)
         shape.line([(-half, hem - 2.5), (half, hem - 2.5)], "dark", 1.1)
     else:
         shape.part(symmetric([(7, 49), (22, 52), (27, 58), (22, 78), (20.5, 90), (half, hem)]))
@@ -78,7 +78,7 @@ def _t_shirt(shape: Shape, garment: Garment, hem: float, half: float) -> None:
     if garment.neckline == "v-neck":
         shape.line([(-10.5, 47), (0, 70), (10.5, 47)], "light", 1.6)
     else:
-        shape.line(ellipse(0, 48, 10.3, 8.3, 0, math.pi), "light", 1.6)
+        shape.line(ellipse(0, 48, 10.3, 8.3, (0, math.pi)), "light", 1.6)
     shape.line([(-half, hem - 2.6), (half, hem - 2.6)], "dark", 0.9)
 
 
@@ -90,7 +90,7 @@ def _sweater(shape: Shape, garment: Garment, hem: float, half: float) -> None:
     if garment.neckline == "v-neck":
         shape.line([(-11, 47), (0, 71), (11, 47)], "dark", 2.4)
     else:
-        shape.line(ellipse(0, 48, 11.5, 9.5, 0, math.pi), "dark", 2.6)
+        shape.line(ellipse(0, 48, 11.5, 9.5, (0, math.pi)), "dark", 2.6)
     shape.fold([(-12, 70), (-11, 92)])
     shape.fold([(12, 70), (11, 92)])
 
@@ -134,7 +134,7 @@ _DETAILS = {"t-shirt": _t_shirt, "shirt": _shirt, "sweater": _sweater, "blouse":
 
 
 def outerwear(garment: Garment, pose: Pose) -> Shape:
-    """Open at the front, so that a look shows what is worn below."""
+    """Outerwear, open at the front so that the layer below is visible."""
     shape = Shape()
     sleeves(shape, garment, pose)
     if garment.type == "coat":

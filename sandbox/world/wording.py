@@ -1,4 +1,4 @@
-"""Garments in words: the canonical query, and the many ways people and vendors say the same."""
+"""Descriptions of garments: the canonical query, and the phrasings of people and vendors."""
 
 import random
 import zlib
@@ -6,7 +6,7 @@ import zlib
 from sandbox.world.garments import ATTRIBUTES, PATTERN_NOUNS, Garment
 
 Claims = frozenset[str]
-"""The attributes a sentence states; it is true of every garment that agrees in them."""
+"""The attributes that a sentence states; it is true of every garment with these values."""
 
 _EVERYTHING: Claims = frozenset(ATTRIBUTES)
 _BRANDS = ("Aldra", "Nima", "Kesto", "Vale & Orr", "Tomoe", "Rua", "Sundari", "Northlane")
@@ -24,17 +24,17 @@ def describe(garment: Garment) -> str:
 
 
 def held_out(garment: Garment) -> bool:
-    """One patterned combination in ten, kept from every training set to measure what is new."""
+    """Whether the combination is among the tenth of patterned ones held out from training."""
     return garment.pattern != "solid" and zlib.crc32(describe(garment).encode()) % 10 == 0
 
 
 def caption(garment: Garment, rng: random.Random) -> str:
-    """A sentence that is true of the garment, in varied detail and phrasing, for training."""
+    """A true sentence about the garment, of varying detail and phrasing, for training."""
     return phrase(garment, rng)[0]
 
 
 def phrase(garment: Garment, rng: random.Random) -> tuple[str, Claims]:
-    """A caption and the attributes it states: two garments may share a caption."""
+    """A caption and the attributes it states; several garments may share a caption."""
     draw = rng.random()
     if draw < 0.42:
         return describe(garment), _EVERYTHING
@@ -87,7 +87,7 @@ _FULL = (_photo, _without_solid, _type_first, _with_department, _vendor_title, _
 
 
 def _brief(garment: Garment, rng: random.Random) -> tuple[str, Claims]:
-    """A sentence of few attributes: what zero-shot prompts and short searches look like."""
+    """A sentence with few attributes, like zero-shot prompts and short searches."""
     kind = rng.randrange(8)
     frame = rng.choice(("{}", "a {}", "a photo of a {}"))
     department, of_type = frozenset({"department"}), frozenset({"department", "type"})

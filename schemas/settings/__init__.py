@@ -1,4 +1,4 @@
-"""The one tree of settings; :mod:`schemas.settings.tree` says how it is read."""
+"""The settings; :mod:`schemas.settings.tree` says where they are read from."""
 
 from schemas.settings.base import BatchSettings, Section
 from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings

@@ -14,47 +14,51 @@ from schemas.settings.base import BatchSettings, Section
 class IndexSettings(Section):
     kind: Literal["sqlite", "weaviate"] = "sqlite"
     path: Path = Path("var/index.sqlite")
-    url: str = Field("http://127.0.0.1:8080", description="Weaviate's REST; https: TLS for both.")
+    url: str = Field(
+        "http://127.0.0.1:8080", description="Weaviate's REST API; https: TLS for REST and gRPC."
+    )
     grpc_port: int = Field(50051, ge=1, le=65535, description="On the same host.")
     api_key: SecretStr | None = None
     alias: str = Field(
         "LookSyncProducts",
         pattern=r"^[A-Z][_0-9A-Za-z]{0,99}$",
-        description="Names the Weaviate collection in force; the collections are called after it.",
+        description="Alias of the active Weaviate collection, and prefix of the collections' "
+        "names.",
     )
     quantisation: Literal["rq8", "none"] = Field(
-        "rq8", description="Of a new collection's vectors in memory: a quarter of the bytes."
+        "rq8",
+        description="Of a new collection's vectors in memory; rq8 takes a quarter of the bytes.",
     )
-    replicas: int = Field(1, ge=1, description="Of a new collection; at most the nodes there are.")
+    replicas: int = Field(1, ge=1, description="Of a new collection; at most the number of nodes.")
     shards: int | None = Field(None, ge=1, description="Of a new collection; null: one per node.")
-    read_seconds: float = Field(2.0, gt=0, description="Deadline of one search or look-up.")
+    read_seconds: float = Field(2.0, gt=0, description="Deadline of one search or read.")
     write_seconds: float = Field(8.0, gt=0, description="Deadline of one batch of writes.")
-    searches: int = Field(32, ge=1, description="In flight per process; more wait their turn.")
+    searches: int = Field(32, ge=1, description="In flight per process; further ones are queued.")
     writes: BatchSettings = BatchSettings(max_size=128, max_wait_ms=5.0)
 
 
 class RedisSettings(Section):
     kind: Literal["embedded", "url"] = Field(
-        "embedded", description="embedded: a Valkey server of our own in `folder`."
+        "embedded", description="embedded: a private Valkey server in `folder`."
     )
     folder: Path = Path("var/valkey")
     url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="redis://, rediss:// (TLS) or unix://; user and password may be in it, or "
-        "beside it. One primary, not Redis Cluster (docs/redis.md).",
+        description="redis://, rediss:// (TLS) or unix://, with or without user and password. "
+        "One primary, not Redis Cluster (docs/redis.md).",
     )
-    username: str | None = Field(None, description="Of an ACL user; none: the default user.")
+    username: str | None = Field(None, description="ACL user; null: the default user.")
     password: SecretStr | None = None
     ca_file: Path | None = Field(
-        None, description="PEM that vouches for a rediss:// server; none: the system's authorities."
+        None, description="PEM with the CA of a rediss:// server; null: the system's CAs."
     )
-    client_cert: Path | None = Field(None, description="PEM, for a server that asks for one.")
-    client_key: Path | None = Field(None, description="PEM; none: it is in client_cert.")
+    client_cert: Path | None = Field(None, description="PEM, for servers that require one.")
+    client_key: Path | None = Field(None, description="PEM; null: the key is in client_cert.")
     reads: BatchSettings = BatchSettings(max_size=256, max_wait_ms=1.0)
 
     @property
     def shown_url(self) -> str:
-        """``url`` for people: without the password that may be in it."""
+        """``url`` without its password, for display."""
         shown = re.sub(r"(://[^:@/]*:)[^@/]*@", r"\1***@", self.url)
         return re.sub(r"([?&]password=)[^&]*", r"\1***", shown)
 

@@ -1,8 +1,8 @@
-"""The one tree of settings: defaults, then a preset, then a TOML file, then LOOKSYNC_ variables.
+"""All settings: defaults, overridden by a preset, a TOML file and LOOKSYNC_ variables, in order.
 
-``LOOKSYNC_PRESET=production`` picks the preset, ``LOOKSYNC_CONFIG=path`` the TOML file (default:
-looksync.toml in the working directory, when there is one). A nested value is set by a variable
-with double underscores: ``LOOKSYNC_INDEX__KIND=weaviate``.
+``LOOKSYNC_PRESET=production`` selects the preset, ``LOOKSYNC_CONFIG=path`` the TOML file (default:
+looksync.toml in the working directory, if it exists). Double underscores separate the levels of a
+nested setting: ``LOOKSYNC_INDEX__KIND=weaviate``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, list_problems
 from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
 from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
 from schemas.settings.stores import IndexSettings, RedisSettings, ThumbnailSettings
@@ -32,7 +32,7 @@ from schemas.settings.streaming import (
 
 
 class Settings(BaseSettings):
-    """Everything the system can be told."""
+    """All settings of the system."""
 
     model_config = SettingsConfigDict(
         env_prefix="LOOKSYNC_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -61,14 +61,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment first, then what :func:`load_settings` read from preset and file."""
+        """The environment overrides what :func:`load_settings` read from preset and file."""
         del dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "embedded": {
-        # The model shares the cores with everything else: on a busy laptop a look takes longer.
+        # The model shares the CPU with everything else: on a busy laptop a look takes longer.
         "stream": {"looks": {"deadline_seconds": 10.0}},
         "vlm": {"kind": "embedded"},
     },
@@ -86,20 +86,28 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
-    """The settings in force. ``overrides`` rank below the environment and above the file.
+    """Load the settings. ``overrides`` rank below the environment and above the file.
 
-    Raises Misconfigured, naming the file or variable and the field.
+    Raises Misconfigured, which names the file or variable and the field.
     """
     named = config or (Path(p) if (p := os.environ.get("LOOKSYNC_CONFIG")) else None)
     path = named or Path("looksync.toml")
     from_file: dict[str, Any] = {}
-    if path.exists():
-        try:
-            from_file = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise Misconfigured(f"{path}: {error}") from error
-    elif named:
-        raise Misconfigured(f"{path}: there is no such settings file")
+    try:
+        from_file = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise Misconfigured(f"{path}: this settings file does not exist") from None
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: this settings file cannot be read: {error.strerror}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path}: this settings file is not UTF-8 ({error})") from error
+    except RecursionError as error:
+        raise Misconfigured(f"{path}: this settings file is nested too deeply") from error
+    except ValueError as error:  # TOML's, and a path that no file can have
+        raise Misconfigured(f"{path}: this settings file is not valid TOML: {error}") from error
     chosen = {**from_file, **overrides}
     preset = os.environ.get("LOOKSYNC_PRESET", chosen.get("preset", "embedded"))
     if preset not in PRESETS:
@@ -107,17 +115,16 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Settings(**_merge(_merge(PRESETS[preset], from_file), overrides))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(step) for step in e['loc'])}: {e['msg']}" for e in error.errors()
-        )
-        raise Misconfigured(f"settings ({path} and LOOKSYNC_ variables): {problems}") from error
+        raise Misconfigured(
+            f"settings ({path} and LOOKSYNC_ variables): {list_problems(error)}"
+        ) from error
 
 
-def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for name, value in over.items():
-        below = merged.get(name)
+def _merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in overrides.items():
+        old = merged.get(name)
         merged[name] = (
-            _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+            _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     return merged

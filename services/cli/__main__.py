@@ -1,5 +1,5 @@
 """``python -m services.cli``: the same as ``looksync``."""
 
-from services.cli.app import app
+from services.cli.app import run
 
-app(prog_name="looksync")
+run()

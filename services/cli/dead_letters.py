@@ -1,74 +1,102 @@
-"""Dead letters for people: which, why, and putting them back."""
+"""``looksync dlq``: list, show, replay and discard dead letters."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-from dataflows.wiring.topics import FlowTopic, open_topic, replay_letters
-from operators.streaming import dead_letters
+from dataflows.wiring.letters import Letters
 from operators.streaming.dead_letters import StoredLetter
+from operators.streaming.letter_selection import Selection
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
+from services.cli.console import as_text
 
 SHOWN_BYTES = 4000
+WAITING = "waiting"
+"""State of a letter that is neither replayed nor discarded."""
 
 
 def print_letters(settings: Settings, topic: str | None, console: Console) -> None:
-    """A table of letters, after their counts by reason; of one source topic, or of all."""
+    """Print counts by reason and a table of the letters, of one source topic or of all."""
     names = [topic] if topic else [settings.topics.updates, settings.topics.looks]
     for name in names:
-        letters = list(dead_letters.read_letters(_letters(settings, name)))
-        console.print(f"[bold]{name}[/]: {len(letters)} dead letters")
+        opened = Letters.of(settings.topics, name)
+        letters, settled = list(opened.read()), opened.settled()
+        states = Counter(settled.get(stored.name, WAITING) for stored in letters)
+        summary = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        console.print(
+            f"[bold]{name}[/]: {len(letters)} dead letters" + (summary and f" ({summary})")
+        )
         if not letters:
             continue
         counts = Counter(f"{stored.letter.stage}:{stored.letter.reason}" for stored in letters)
         console.print("  " + ", ".join(f"{reason} {n}" for reason, n in counts.most_common()))
-        table = Table("letter", "key", "stage", "reason", "tries", "message", highlight=False)
-        for stored in letters:
-            letter = stored.letter
-            table.add_row(
-                f"{letter.partition}/{letter.offset}",
-                _shown(stored.record.key[:40]),
-                letter.stage,
-                letter.reason,
-                str(letter.attempts),
-                letter.message[:120],
-            )
-        console.print(table)
+        console.print(_table(letters, settled))
 
 
 def print_letter(settings: Settings, topic: str, letter: str, console: Console) -> None:
-    """One letter (``partition/offset``) with its headers and the record's bytes."""
+    """Print one letter (``partition/offset``) with its headers and the record's bytes."""
     stored = _find(settings, topic, letter)
     for name, value in stored.letter.model_dump(mode="json").items():
         console.print(f"[bold]{name:12}[/] ", end="")
-        console.print(str(value), markup=False, highlight=False)
-    console.print(f"[bold]{'key':12}[/] {stored.record.key!r}", highlight=False)
+        console.print(as_text(str(value)), highlight=False)
+    console.print(f"[bold]{'key':12}[/] ", end="")
+    console.print(as_text(repr(stored.record.key)), highlight=False)
     shown = stored.record.value[:SHOWN_BYTES].decode(errors="backslashreplace")
-    console.print(shown, markup=False, highlight=False)
+    console.print(as_text(shown), highlight=False)
     if len(stored.record.value) > SHOWN_BYTES:
-        console.print(f"... {len(stored.record.value):,} bytes in all")
+        console.print(f"... {len(stored.record.value):,} bytes in total")
 
 
-def replay(settings: Settings, topic: str) -> int:
-    """Put the letters of ``topic`` back on it, each once; how many were put."""
-    return replay_letters(_letters(settings, topic), open_topic(settings.topics, topic))
+def print_selected(settings: Settings, topic: str, selection: Selection, console: Console) -> None:
+    """Print the letters that a replay or discard would settle."""
+    letters = Letters.of(settings.topics, topic)
+    chosen = selection.choose(letters.read(), letters.settled())
+    console.print(f"[bold]{topic}[/]: {len(chosen)} dead letters selected")
+    if chosen:
+        console.print(_table(chosen.values(), {}))
+
+
+def replay(settings: Settings, topic: str, selection: Selection) -> int:
+    """Replay letters of ``topic`` on it, each at most once; return their number."""
+    return Letters.of(settings.topics, topic).replay(selection)
+
+
+def discard(settings: Settings, topic: str, selection: Selection) -> int:
+    """Settle letters of ``topic`` without a replay; return their number."""
+    return Letters.of(settings.topics, topic).discard(selection)
+
+
+def _table(letters: Iterable[StoredLetter], settled: Mapping[str, str]) -> Table:
+    table = Table(
+        "letter", "key", "stage", "reason", "tries", "last", "state", "message", highlight=False
+    )
+    for stored in letters:
+        letter = stored.letter
+        table.add_row(
+            f"{letter.partition}/{letter.offset}",
+            as_text(_escape(stored.record.key[:40])),
+            letter.stage,
+            letter.reason,
+            str(letter.attempts),
+            f"{letter.last_time:%Y-%m-%d %H:%M}Z",
+            settled.get(stored.name, WAITING),
+            as_text(letter.message[:120]),
+        )
+    return table
 
 
 def _find(settings: Settings, topic: str, letter: str) -> StoredLetter:
-    for stored in dead_letters.read_letters(_letters(settings, topic)):
+    for stored in Letters.of(settings.topics, topic).read():
         if letter in (f"{stored.letter.partition}/{stored.letter.offset}", stored.name):
             return stored
-    raise Misconfigured(f"{topic} has no dead letter {letter}; `looksync dlq list` names them")
+    raise Misconfigured(f"{topic} has no dead letter {letter}; `looksync dlq list` shows them")
 
 
-def _letters(settings: Settings, topic: str) -> FlowTopic:
-    return open_topic(settings.topics, settings.topics.dead_letters(topic))
-
-
-def _shown(key: str) -> str:
-    """``key`` for a terminal; bytes that are no text are escaped."""
+def _escape(key: str) -> str:
+    """``key`` for a terminal, with bytes that are not text escaped."""
     return key.encode(errors="backslashreplace").decode()

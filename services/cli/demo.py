@@ -1,7 +1,7 @@
-"""``looksync demo``: the whole main job on a drawn world, and its figures.
+"""``looksync demo``: the whole system on a drawn world, and its metrics.
 
-Draw a world, put its packets on catalog.updates and its looks on looks.generated, let each flow run
-as a process of its own until it has drained, then judge what came out against the truth.
+Draw a world, put its packets on catalog.updates and its looks on looks.generated, run each flow as
+a process until it has processed everything, then evaluate the output against the truth.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.embedded import embedded_services
 from operators.stores.redis.embedded_server import stop_left_over
 from operators.streaming.files.topic import FileTopic
 from sandbox.life import World
@@ -25,41 +25,43 @@ from schemas.settings import Settings, load_settings
 from services.cli.console import console
 from services.cli.evaluate import judge, write_counts
 from services.cli.world import draw, progress_bars
-from services.processes import Child, free_port, start
+from services.processes import Child, free_port, start_looksync
 
 CONFIG = "looksync.toml"
 HANDLED = "looksync_stage_seconds_count"
-"""Counts the records whose handling has ended (see operators.streaming.health.metrics)."""
+"""Counts the records that were handled (see operators.streaming.health.metrics)."""
 
 
 def run_demo(folder: Path, *, seed: int, products: int, looks: int) -> int:
-    """Run everything in ``folder`` (emptied first); 0 when every promise was kept, else 1."""
+    """Run everything in ``folder`` (emptied first); 0 when all guarantees held, else 1."""
     started = time.monotonic()
     _empty(folder)
     world = draw(folder / "world", seed=seed, products=products, looks=looks)
     settings = _configure(folder, world)
     with embedded_services(settings):
         topics = settings.topics
-        _stream("catalog", topics.updates, world.packet_records(), world.packets, folder, settings)
-        _stream(
+        _run_flow(
+            "catalog", topics.updates, world.packet_records(), world.packets, folder, settings
+        )
+        _run_flow(
             "looks", topics.looks, world.look_event_records(), world.look_records, folder, settings
         )
         return judge(folder, settings, console, seconds=time.monotonic() - started)
 
 
 def _empty(folder: Path) -> None:
-    """Remove an earlier demo; a folder with anything else in it is left alone."""
+    """Remove an earlier demo. Raises Misconfigured when the folder holds anything else."""
     if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
-        raise Misconfigured(f"{folder} is not empty and holds no earlier demo; name another folder")
+        raise Misconfigured(f"{folder} is not empty and not an earlier demo; choose another folder")
     stop_left_over(folder / "valkey")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # Written first, so that a demo that was interrupted is recognised by the next one.
+    # Created first, so that the next demo recognises one that was interrupted.
     (folder / CONFIG).touch()
 
 
 def _configure(folder: Path, world: World) -> Settings:
-    """Settings of the demo's own, left behind as a file for later commands."""
+    """Write the demo's settings file, which later commands can use, and load it."""
     home = folder.resolve()
     text = f"""\
 # Settings of this demo: looksync --config {folder / CONFIG} match IMAGE
@@ -81,20 +83,20 @@ url = {json.dumps(str(home / "thumbnails"))}
     return load_settings(folder / CONFIG)
 
 
-def _stream(
+def _run_flow(
     flow: str,
     topic: str,
     records: Iterator[Record],
-    many: int,
+    total: int,
     folder: Path,
     settings: Settings,
 ) -> None:
-    """Put ``records`` on ``topic``, run ``flow`` until it has drained, show how far it is."""
+    """Put ``records`` on ``topic`` and run ``flow`` until it has drained, with a progress bar."""
     source = FileTopic(settings.topics.folder, topic)
     source.create(settings.topics.partitions)
     source.append(records)
     port = free_port()
-    child = start(
+    child = start_looksync(
         flow,
         ["--config", str(folder / CONFIG), "run", flow, "--once"],
         folder / "logs" / f"{flow}.log",
@@ -105,12 +107,12 @@ def _stream(
     )
     try:
         with progress_bars() as bars:
-            task = bars.add_task(f"{flow} flow", total=many)
+            task = bars.add_task(f"{flow} flow", total=total)
             while child.exit_code is None:
                 time.sleep(0.5)
-                bars.update(task, completed=min(many, _handled(port)))
+                bars.update(task, completed=min(total, _fetch_handled(port)))
             if child.exit_code == 0:
-                bars.update(task, completed=many)
+                bars.update(task, completed=total)
     finally:
         code = child.stop()
     if code != 0:
@@ -119,11 +121,11 @@ def _stream(
 
 
 class FlowFailed(LookSyncError):
-    """A flow of the demo did not end well; the message has the end of its log."""
+    """A flow of the demo failed; the message has the end of its log."""
 
 
-def _handled(port: int) -> int:
-    """Records handled so far, as the flow's own metrics tell; 0 while it does not answer."""
+def _fetch_handled(port: int) -> int:
+    """Records handled so far, from the flow's metrics; 0 while the flow does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
             text = answer.read().decode()
@@ -138,10 +140,10 @@ def _handled(port: int) -> int:
 
 
 def _counts(child: Child) -> dict[str, object]:
-    """The counters that a flow logs when it ends."""
+    """The counters that a flow logs at its end."""
     for line in reversed(child.log.read_text(encoding="utf-8").splitlines()):
         if line.startswith("{"):
             event = json.loads(line)
             if event.get("event") == "flow ended":
                 return dict(event["counts"])
-    raise FlowFailed(f"the {child.name} flow did not say what it counted; its log is {child.log}")
+    raise FlowFailed(f"the {child.name} flow did not log its counters; its log is {child.log}")

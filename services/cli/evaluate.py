@@ -1,4 +1,4 @@
-"""``looksync eval``: what the flows published, judged against the truth of a drawn world."""
+"""``looksync eval``: the flows' output, evaluated against the truth of a drawn world."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from rich.console import Console
 
 from dataflows.wiring.parts import open_catalog_parts, open_look_parts
-from evaluation.sandbox.catalog_report import catalog_report
+from evaluation.sandbox.catalog_report import Counts, catalog_report
 from evaluation.sandbox.gallery import write_gallery
 from evaluation.sandbox.look_report import look_report
-from evaluation.sandbox.recording_model import CountedModel
+from evaluation.sandbox.recording_model import CountingModel
 from evaluation.sandbox.report import Report
 from evaluation.sandbox.table import Variant, ablation_table, report_table
 from operators.budget import Budget
-from operators.catalog.coverage import coverage, coverage_table
+from operators.catalog.coverage import coverage, coverage_table, kept_out
 from operators.matching.match import match_look
 from operators.matching.parts import MatchParts
 from operators.streaming.files.topic import FileTopic
@@ -31,25 +31,25 @@ from schemas.records import Record
 from schemas.rerank import RerankMethod
 from schemas.settings import Settings, VlmSettings, load_settings
 
-_NOBODY = "http://127.0.0.1:9/v1"
-"""Where no model server listens (the discard port)."""
+_UNREACHABLE_URL = "http://127.0.0.1:9/v1"
+"""An address without a model server (the discard port)."""
 
 COUNTS = "counts.json"
-"""Flow -> what it counted while it ran; counters leave no record on any topic."""
+"""Counters by flow; no topic has them."""
 
 
 def write_counts(folder: Path, flow: str, counts: Mapping[str, object]) -> None:
-    """Keep what ``flow`` counted, for later judgements."""
+    """Store the counters of ``flow`` for later evaluations."""
     path = folder / COUNTS
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps({**known, flow: counts}, indent=1), encoding="utf-8")
 
 
 def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
-    """Judge a demo again. Raises Misconfigured when none has run in ``folder``."""
+    """Evaluate a demo again. Raises Misconfigured when none has run in ``folder``."""
     config, report = folder / "looksync.toml", folder / "report.json"
     if not report.exists():
-        raise Misconfigured(f"{folder} has no finished demo; run `looksync demo` first")
+        raise Misconfigured(f"{folder} holds no finished demo; run `looksync demo` first")
     settings = load_settings(config)
     if ablation:
         asyncio.run(_print_ablation(folder, settings, console))
@@ -59,7 +59,7 @@ def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
 
 
 def judge(folder: Path, settings: Settings, console: Console, *, seconds: float) -> int:
-    """Write report.json and gallery.html, print the figures; 0 when every promise was kept."""
+    """Write report.json and gallery.html, print the figures; 0 when all guarantees held."""
     world = open_world(folder / "world")
     report = asyncio.run(_report(folder, world, settings, seconds))
     (folder / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
@@ -83,8 +83,7 @@ async def _report(folder: Path, world: World, settings: Settings, seconds: float
             parts.ledger,
             changes=_records(settings, topics.changes),
             dead_letters=_records(settings, topics.dead_letters(topics.updates)),
-            decisions=counts["catalog"]["decisions"],
-            embeddings=counts["catalog"]["embeddings"],
+            counts=Counts(counts["catalog"]["decisions"], counts["catalog"]["embeddings"]),
         )
     looks = look_report(
         truth,
@@ -101,7 +100,7 @@ def _records(settings: Settings, name: str) -> Iterator[Record]:
 
 
 async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
-    """The same looks matched in each way there is, in process and without the cache."""
+    """Match the same looks with each variant, in this process and without caches."""
     world = open_world(folder / "world")
     variants: dict[str, Variant] = {}
     for name, variant in _variants(settings).items():
@@ -115,8 +114,8 @@ async def _print_ablation(folder: Path, settings: Settings, console: Console) ->
         )
         async with open_look_parts(variant) as opened:
             parts = opened.match
-            model = CountedModel(parts.vlm) if parts.vlm is not None else None
-            matched = await _matched(world, replace(parts, vlm=model), variant)
+            model = CountingModel(parts.vlm) if parts.vlm is not None else None
+            matched = await _match_all(world, replace(parts, vlm=model), variant)
         report = look_report(world.truth(), matched)
         calls = model.calls / len(matched) if model else 0.0
         variants[name] = Variant(report, calls)
@@ -124,8 +123,11 @@ async def _print_ablation(folder: Path, settings: Settings, console: Console) ->
 
 
 def _variants(settings: Settings) -> dict[str, Settings]:
-    """Name -> settings. Without a vision-language model, the kinds of query; with one, also who
-    writes the queries, each way to rerank, and the model's server being down."""
+    """Name -> settings of each variant.
+
+    Without a vision-language model: each kind of query. With one, also: queries by tagger or model,
+    each method of reranking, and an unreachable model server.
+    """
 
     def changed(vlm: VlmSettings = settings.vlm, **matching: Any) -> Settings:
         return settings.model_copy(
@@ -140,7 +142,7 @@ def _variants(settings: Settings) -> dict[str, Settings]:
     without["tagger, fused, by similarity"] = changed(none, queries="fused")
     if settings.vlm.kind == "none":
         return without
-    down = VlmSettings(kind="openai", url=_NOBODY)
+    down = VlmSettings(kind="openai", url=_UNREACHABLE_URL)
     return (
         without
         | {f"model, {kind}, unranked": changed(queries=kind, rerank=unranked) for kind in kinds}
@@ -153,7 +155,7 @@ def _variants(settings: Settings) -> dict[str, Settings]:
     )
 
 
-async def _matched(world: World, parts: MatchParts, settings: Settings) -> list[Record]:
+async def _match_all(world: World, parts: MatchParts, settings: Settings) -> list[Record]:
     looks = {record.key: record for record in world.look_event_records()}
     records = []
     for key, record in looks.items():
@@ -165,10 +167,16 @@ async def _matched(world: World, parts: MatchParts, settings: Settings) -> list[
 
 
 def print_coverage(settings: Settings, console: Console) -> None:
-    """Per vendor and attribute, where the values in the ledger came from."""
+    """Print the sources of the ledger's values per vendor and attribute."""
 
     async def entries() -> list[LedgerEntry]:
         async with open_catalog_parts(settings) as parts:
             return [entry async for entry in parts.ledger.scan()]
 
-    console.print(coverage_table(coverage(asyncio.run(entries()))), highlight=False)
+    found = asyncio.run(entries())
+    console.print(coverage_table(coverage(found)), highlight=False)
+    for vendor, kinds in kept_out(found).items():
+        named = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        console.print(
+            f"{vendor}: {kinds.total():,} kept out as not fashion ({named})", highlight=False
+        )

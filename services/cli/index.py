@@ -1,4 +1,4 @@
-"""``looksync index``: the vector index by hand."""
+"""``looksync index``: create the vector index."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from schemas.settings import Settings
 
 
 async def create_index(settings: Settings, console: Console) -> None:
-    """Make the index when there is none. Raises IndexMismatch when it is another encoder's."""
+    """Create the index if there is none. Raises IndexMismatch when it has another encoder."""
     async with open_index(settings) as index:
         console.print(f"{index.generation}: {await index.count():,} products", highlight=False)

@@ -1,86 +1,105 @@
-"""``looksync ingest``: a vendor's file becomes packets on catalog.updates."""
+"""``looksync ingest``: parsing its options, and the report."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
+from datetime import datetime
 
 from rich.console import Console
+from rich.table import Table
 
-from dataflows.wiring.topics import open_topic
-from operators.catalog.feeds import RejectedRow, read_feed
-from operators.catalog.mapping import SHIPPED, Mapping, load_mappings
-from schemas.errors import InvalidFile, Misconfigured
-from schemas.records import Record
-from schemas.settings import Settings
-
-BATCH = 1000
-"""Packets appended at once: durable together, so one disk flush for all of them."""
-SHOWN_ROWS = 20
+from operators.catalog.feeds.times import parse_time
+from operators.catalog.ingest.report import IngestReport
+from operators.catalog.mapping import Mapping
+from schemas.errors import InvalidUpdate, Misconfigured
+from services.cli.console import as_text
 
 
-@dataclass(slots=True)
-class IngestSummary:
-    """What came of a file."""
-
-    topic: str
-    sent: int = 0
-    refused: int = 0
-    first_refused: list[RejectedRow] = field(default_factory=list)
-
-    def print(self, console: Console) -> None:
-        """Say how many packets were sent, and which rows were refused and why."""
-        console.print(f"{self.sent:,} packets sent to {self.topic}, {self.refused:,} rows refused")
-        for row in self.first_refused:
-            console.print(f"  line {row.line}: ", end="")
-            console.print(f"{row.reason}: {row.message}", markup=False, highlight=False)
-        if self.refused > len(self.first_refused):
-            console.print(f"  and {self.refused - len(self.first_refused):,} more")
-
-
-def ingest_file(file: Path, vendor: str, settings: Settings) -> IngestSummary:
-    """Send the rows of ``file``; refused rows are reported, the others go on.
-
-    Rows without a version of their own get the time of this call (microseconds since 1970), so
-    a file ingested again replaces what it said before. Raises InvalidFile or Misconfigured.
-    """
-    topic = open_topic(settings.topics, settings.topics.updates)
-    mapping = _mapping(vendor, settings)
-    summary = IngestSummary(topic.name)
-
-    def records() -> Iterator[Record]:
-        for packet in read_feed(file, mapping, version=time.time_ns() // 1000):
-            if isinstance(packet, RejectedRow):
-                summary.refused += 1
-                if len(summary.first_refused) < SHOWN_ROWS:
-                    summary.first_refused.append(packet)
-            else:
-                summary.sent += 1
-                yield Record(packet.key, packet.model_dump_json().encode())
-
-    packets = records()
+def parse_as_of(text: str | None, mapping: Mapping) -> datetime | None:
+    """The time in ``text``; without an offset it is of the mapping's ``feed.time_zone``."""
+    if text is None:
+        return None
     try:
-        while batch := list(islice(packets, BATCH)):
-            topic.append(batch)
-    except InvalidFile as error:
-        sent = summary.sent - summary.sent % BATCH
-        raise InvalidFile(
-            f"{error} ({sent:,} packets before it were sent)", reason=error.reason
-        ) from error
-    return summary
-
-
-def _mapping(vendor: str, settings: Settings) -> Mapping:
-    """By the vendor's name, or the mapping file itself, which the flow must know as well."""
-    mappings = load_mappings(settings.catalog.mappings)
-    name = Mapping.load(Path(vendor)).vendor if vendor.endswith(".toml") else vendor
-    if name not in mappings:
+        return parse_time(text, None, mapping.feed.time_zone if mapping.feed else None)
+    except InvalidUpdate as error:
         raise Misconfigured(
-            f"there is no mapping for the vendor {name!r} in "
-            f"{settings.catalog.mappings or SHIPPED}, where "
-            f"the catalog flow looks; it has {', '.join(sorted(mappings))}"
+            f"--as-of {text}: give a time with its offset from UTC, such as 2026-11-25T02:00Z, or "
+            "set feed.time_zone in the mapping"
+        ) from error
+
+
+def parse_share(text: str) -> float:
+    """``5%`` or ``0.05``. Raises Misconfigured."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise Misconfigured(f"--max-refused {text}: give a share such as 5% or 0.05")
+    return share
+
+
+def print_report(report: IngestReport, console: Console) -> None:
+    """Print counts, refused and repeated rows, and failures."""
+    for name in report.unchanged:
+        say(console, f"{name}: has not changed since it was last ingested")
+    table = Table("rows and packets", "", highlight=False)
+    table.add_row("rows read", f"{report.read:,}")
+    table.add_row(
+        "would be sent" if report.dry_run else f"sent to {report.topic}", f"{report.sent:,}"
+    )
+    if report.known is not None:
+        gone = 0 if report.withheld else report.absent
+        table.add_row("  of these deletions of absent products", f"{gone:,} of {report.known:,}")
+    table.add_row("refused", f"{report.rows_refused:,} ({report.refused_share:.1%})")
+    for reason, rows in report.refused.most_common():
+        table.add_row(f"  {reason}", f"{rows:,}")
+    if report.skipped:
+        table.add_row("no products, by feed.skip", f"{report.skipped:,}")
+    table.add_row("repeated ids", f"{report.repeated:,}")
+    for (field, reason), rows in report.notes.most_common():
+        table.add_row(f"note: {field}: {reason}", f"{rows:,}")
+    console.print(table)
+    if report.never_present:
+        say(console, f"no row has a value for: {', '.join(report.never_present)}")
+    for file, row in report.first_refused:
+        if row.reason != "repeated-id":  # reported below
+            say(console, f"{file}: line {row.line}: {row.reason}: {row.message}")
+    if (more := report.rows_refused - len(report.first_refused)) > 0:
+        say(console, f"and {more:,} more refused rows (--rejects FILE writes them all)")
+    for repeat in report.first_repeated:
+        what = "the same row" if repeat.same else "another row"
+        say(console, f"{repeat.place}: {repeat.key} again, {what} as at {repeat.first}")
+    if (more := report.repeated - len(report.first_repeated)) > 0:
+        say(console, f"and {more:,} more repeated ids")
+    if report.first_absent:
+        more = report.absent - len(report.first_absent)
+        say(
+            console,
+            f"absent: {', '.join(report.first_absent)}{f' and {more:,} more' if more else ''}",
         )
-    return mappings[name]
+
+
+def print_failures(report: IngestReport, errors: Console) -> None:
+    """Print why the run has failed, if it has."""
+    for problem in report.broken:
+        say(errors, problem)
+    if report.broken and not report.dry_run:
+        say(
+            errors,
+            f"{report.sent:,} packets were sent all the same"
+            if report.sent
+            else "nothing was sent",
+        )
+    if report.too_many_refused:
+        say(
+            errors,
+            f"{report.refused_share:.1%} of the rows were refused, more than --max-refused = "
+            f"{report.max_refused:.1%}",
+        )
+    if report.withheld is not None:
+        say(errors, f"no absent product was deleted: {report.withheld}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print ``text`` as it is."""
+    console.print(as_text(text), highlight=False, soft_wrap=True)

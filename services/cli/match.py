@@ -1,4 +1,4 @@
-"""``looksync match``: one picture through the very function that the look flow runs."""
+"""``looksync match``: match one picture as the look flow does."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from schemas.attributes import Gender
 from schemas.errors import ImageRefused
 from schemas.looks import ImageReference, Look, LookMatches
 from schemas.settings import Settings
+from services.cli.console import as_text
 
 
 async def match_picture(
     image: str, settings: Settings, *, market: str | None, gender: str | None
 ) -> LookMatches:
-    """The event that a look with this picture would get.
+    """Build the event of a look with this picture.
 
-    ``image``: a file, or a http(s) URL. A file is read here (the person at the keyboard may read
-    it) and goes through the guard as bytes; a URL goes through the guard as any other.
+    ``image``: a file, or an http(s) URL. A file is read here, with the user's permissions, and
+    passes the guard as bytes; a URL passes the guard like any other.
     """
     look = Look(
         look_id=f"match-{uuid.uuid4()}",
@@ -55,13 +56,14 @@ def _reference(image: str, settings: Settings) -> ImageReference:
 
 
 def print_matches(matches: LookMatches, console: Console) -> None:
-    """A table per layer, and what was left out or went wrong."""
+    """Print a table per layer, relaxed preferences and degradations."""
     if matches.refused:
         why = f"{matches.refused_because} ({matches.refused})"
         console.print(f"[bold red]refused[/]: {escape(why)}", highlight=False)
         return
     for layer in matches.layers:
-        console.print(f"\n[bold]{layer.layer.value}[/]: {layer.query}", highlight=False)
+        console.print(f"\n[bold]{layer.layer.value}[/]: ", end="")
+        console.print(as_text(layer.query), highlight=False)
         if layer.abstained:
             console.print(f"  no product shown: {layer.abstained}")
             continue
@@ -71,8 +73,8 @@ def print_matches(matches: LookMatches, console: Console) -> None:
             price = f"{update.price.major:,} {update.price.currency}" if update.price else ""
             table.add_row(
                 str(found.rank),
-                found.product.key,
-                update.title[:60],
+                as_text(found.product.key),
+                as_text(update.title[:60]),
                 price,
                 f"{found.score:.3f}",
                 f"{found.similarity:.3f}",

@@ -1,4 +1,4 @@
-"""``looksync models``: the encoders known by name, and fetching one into a folder."""
+"""``looksync models``: list the known encoders, download one into a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.settings import EncoderSettings
 
 
 def print_encoders(console: Console) -> None:
-    """The table, one model per row."""
+    """Print the table of encoders."""
     table = Table("name and checkpoint", highlight=False)
     for title in ("library", "text", "dimension", "pixels", "x ViT-B/32", "licence"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -39,16 +39,16 @@ def fetch_model(name: str, folder: Path | None, console: Console) -> None:
     row = known_encoder(name)
     fetched = fetch_encoder(row, folder or Path("var") / "models" / name)
     for file, size in fetched.sizes.items():
-        console.print(f"  {file}: {size:,} bytes, as on the hub", highlight=False)
-    fingerprint = asyncio.run(_loads(row, fetched.folder))
+        console.print(f"  {file}: {size:,} bytes, verified", highlight=False)
+    fingerprint = asyncio.run(_verify(row, fetched.folder))
     console.print(f"{fingerprint} loads, at revision {fetched.revision}", highlight=False)
     console.print(f'encoder.model = "local-dir:{fetched.folder}"', highlight=False, markup=False)
 
 
-async def _loads(row: EncoderDescription, folder: Path) -> str:
-    """The fingerprint of the model in ``folder``.
+async def _verify(row: EncoderDescription, folder: Path) -> str:
+    """Load the model in ``folder`` and return its fingerprint.
 
-    Raises Misconfigured when it does not load, or is not what the table says.
+    Raises Misconfigured when it does not load or differs from the table.
     """
     encoder = load_encoder(EncoderSettings(model=f"local-dir:{folder}"))
     try:

@@ -1,4 +1,4 @@
-"""``looksync up``: the embedded parts and both flows, until Ctrl-C."""
+"""``looksync up``: the embedded servers and both flows, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from pathlib import Path
 
 from rich.table import Table
 
-from dataflows.wiring.clients import embedded_services
+from dataflows.wiring.embedded import embedded_services
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
 from services.cli.console import console, errors
-from services.processes import Child, start
+from services.processes import Child, start_looksync
 
 FLOWS = ("catalog", "looks")
 LOGS = Path("var/logs")
 
 
 def run_stack(settings: Settings, config: Path | None) -> int:
-    """Run until SIGINT or SIGTERM, or until a flow ends by itself; 0 when all ended well.
+    """Run until SIGINT or SIGTERM, or until a flow exits by itself; 0 when all succeeded.
 
-    Raises Misconfigured when a flow cannot start, with the end of its log.
+    Raises Misconfigured when a flow exits by itself, after printing the end of its log.
     """
-    asked_to_stop = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked_to_stop.set())
+        signal.signal(number, lambda *_: stop.set())
     options = ["--config", str(config)] if config else []
     with embedded_services(settings):
         children: list[Child] = []
         try:
             for flow in FLOWS:
                 log = LOGS / f"{flow}.log"
-                children.append(start(flow, [*options, "run", flow], log, {}))
+                children.append(start_looksync(flow, [*options, "run", flow], log, {}))
             _print_children(children, settings)
-            ended = _first_end(children, asked_to_stop)
+            ended = _first_end(children, stop)
         finally:
             codes = {child.name: child.stop() for child in children}
     if ended is not None:
         errors.print(ended.log_tail(), markup=False, highlight=False)
-        raise Misconfigured(f"the {ended.name} flow ended by itself; its log is {ended.log}")
+        raise Misconfigured(f"the {ended.name} flow exited by itself; its log is {ended.log}")
     console.print("stopped: " + ", ".join(f"{name} exit {code}" for name, code in codes.items()))
     return max(codes.values())
 
 
-def _first_end(children: list[Child], asked_to_stop: threading.Event) -> Child | None:
-    """The first child that ends unasked; None when we were asked to stop."""
-    while not asked_to_stop.wait(0.2):
+def _first_end(children: list[Child], stop: threading.Event) -> Child | None:
+    """The first child that exits by itself; None when ``stop`` was set."""
+    while not stop.wait(0.2):
         for child in children:
             if child.exit_code is not None:
                 return child
@@ -54,7 +54,7 @@ def _first_end(children: list[Child], asked_to_stop: threading.Event) -> Child |
 
 
 def _print_children(children: list[Child], settings: Settings) -> None:
-    table = Table("part", "process", "where", title="running; Ctrl-C stops everything")
+    table = Table("component", "process", "log or folder", title="running; Ctrl-C stops everything")
     for child in children:
         table.add_row(f"{child.name} flow", str(child.process.pid), str(child.log))
     table.add_row("topics", "", str(settings.topics.folder))

@@ -1,4 +1,4 @@
-"""``looksync topics create|check``: the topics as the settings ask for them."""
+"""``looksync topics create|check``: create the configured topics, compare them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from operators.streaming.kafka.admin import (
     wanted_topics,
 )
 from operators.streaming.kafka.brokers import Brokers
+from operators.streaming.kafka.groups import GroupReport, forgotten_positions, group_report
+from operators.streaming.kafka.topic import KafkaTopic
 from schemas.errors import Misconfigured
 from schemas.settings import Settings, TopicSettings
 
@@ -36,19 +38,40 @@ def create(settings: Settings, console: Console) -> None:
 
 
 def check(settings: Settings, console: Console) -> int:
-    """Print how the topics differ from the settings; 0 when they do not, else 1."""
+    """Print how the topics differ from the settings, and how far the flows' consumer groups are;
+    0 when the topics agree and the groups can go on, else 1."""
     topics = settings.topics
-    wanted = wanted_topics(topics)
-    differences = (
-        _file_differences(topics)
-        if topics.kind == "file"
-        else topic_differences(Brokers(topics), wanted)
-    )
-    for difference in differences:
-        console.print(difference, markup=False, highlight=False, soft_wrap=True)
+    groups: list[GroupReport] = []
+    if topics.kind == "file":
+        differences = _file_differences(topics)
+    else:
+        differences, groups = compare_kafka(topics)
     if not differences:
-        console.print(f"{len(wanted)} topics are as the settings ask")
+        console.print(f"{len(wanted_topics(topics))} topics agree with the settings")
+    differences += [problem for group in groups for problem in group.problems]
+    for line in (*(group.summary for group in groups), *differences):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 1 if differences else 0
+
+
+def compare_kafka(topics: TopicSettings) -> tuple[list[str], list[GroupReport]]:
+    """How Kafka's topics differ from the settings, and what is known of the flows' groups.
+
+    Raises Misconfigured or Unavailable.
+    """
+    brokers = Brokers(topics)
+    differences = topic_differences(brokers, wanted_topics(topics)) + forgotten_positions(brokers)
+    return differences, _groups(topics, brokers)
+
+
+def _groups(topics: TopicSettings, brokers: Brokers) -> list[GroupReport]:
+    """What is known of the flows' consumer groups, of those whose topic exists."""
+    existing = existing_topics(brokers)
+    return [
+        group_report(KafkaTopic(brokers, source), f"{topics.kafka.group_prefix}.{flow}")
+        for flow, source in (("catalog", topics.updates), ("looks", topics.looks))
+        if source in existing
+    ]
 
 
 def _file_differences(topics: TopicSettings) -> list[str]:
@@ -62,6 +85,6 @@ def _file_differences(topics: TopicSettings) -> list[str]:
         if partitions != topic.partitions:
             found.append(
                 f"{topic.name}: {partitions} partitions, topics.partitions = {topic.partitions}; "
-                "the number of a file topic's partitions never changes"
+                "the number of partitions of a file topic cannot change"
             )
     return found

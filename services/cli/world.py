@@ -1,4 +1,4 @@
-"""Drawing a sandbox world, with a progress bar."""
+"""Draw a sandbox world, with progress bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.cli.console import console
 
 
 def progress_bars() -> Progress:
-    """Bars as every command shows them: what, how far, of how many, since when."""
+    """The progress bars of all commands: task, bar, count, elapsed time."""
     return Progress(
         TextColumn("{task.description:24}"),
         BarColumn(),
@@ -29,7 +29,7 @@ def progress_bars() -> Progress:
 
 
 def draw(folder: Path, *, seed: int, products: int, looks: int) -> World:
-    """Draw a world into ``folder`` and say how far it is."""
+    """Draw a world into ``folder`` and show the progress."""
     with progress_bars() as bars:
         tasks: dict[str, TaskID] = {}
 

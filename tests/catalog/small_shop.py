@@ -1,27 +1,29 @@
-"""A vendor of one small mapping, and parts that hold everything in memory."""
+"""A vendor with a small mapping, and a catalog that holds everything in memory."""
 
 from __future__ import annotations
 
 import functools
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from doubles import (
+from operators.catalog.apply import Applied, apply_packet
+from operators.catalog.mapping import Mapping
+from operators.catalog.parts import CatalogParts
+from operators.catalog.standardise import Standardiser
+from operators.vocabulary.taxonomy import Taxonomy
+from schemas.catalog import LedgerEntry, Packet, PacketKind
+from tests.doubles import (
     HashEncoder,
     InMemoryIndex,
     InMemoryLedger,
+    InMemorySchedule,
     InMemoryThumbnails,
     StoredPictures,
     plain_picture,
 )
-
-from operators.catalog.apply import CatalogParts
-from operators.catalog.mapping import Mapping
-from operators.catalog.standardise import Standardiser
-from operators.vocabulary.taxonomy import Taxonomy
-from schemas.catalog import Packet, PacketKind
 
 MAPPING = """
 vendor = "shop"
@@ -52,6 +54,10 @@ PICTURES = {
 }
 KEY = "shop:1"
 
+VENDORS_KINDS = [PacketKind.UPSERT, PacketKind.PATCH, PacketKind.DELETE]
+"""Kinds of packets that vendors send; the system itself sends the others."""
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 @functools.cache
 def taxonomy() -> Taxonomy:
@@ -72,13 +78,14 @@ def shop_mapping() -> Mapping:
 
 @dataclass
 class Shop:
-    """The doubles, and parts made of them."""
+    """The doubles, and the catalog's parts built from them."""
 
     encoder: HashEncoder = field(default_factory=HashEncoder)
     pictures: StoredPictures = field(default_factory=lambda: StoredPictures(PICTURES))
     index: InMemoryIndex = field(default_factory=InMemoryIndex)
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     thumbnails: InMemoryThumbnails = field(default_factory=InMemoryThumbnails)
+    schedule: InMemorySchedule = field(default_factory=InMemorySchedule)
     threshold: float = 0.3
 
     def parts(self) -> CatalogParts:
@@ -90,7 +97,42 @@ class Shop:
             index=self.index,
             ledger=self.ledger,
             thumbnails=self.thumbnails,
+            schedule=self.schedule,
         )
+
+
+class Stream:
+    """Applies packets to one shop, each at the next offset and one second after the last."""
+
+    def __init__(self) -> None:
+        self.shop = Shop()
+        self.offset = 0
+        self.elapsed = timedelta()
+        """Time that passed in addition to the second per packet."""
+
+    async def send(self, sent: Packet) -> Applied:
+        self.offset += 1
+        now = self.now
+        return await apply_packet(sent, f"p/0/{self.offset}", self.shop.parts(), lambda: now)
+
+    @property
+    def now(self) -> datetime:
+        """When the last packet was applied."""
+        return NOW + timedelta(seconds=self.offset) + self.elapsed
+
+    async def refresh(self) -> Applied:
+        """Wait until the product is due, and apply its refresh."""
+        due = self.shop.schedule.due[KEY]
+        self.elapsed += due - self.now
+        return await self.send(packet("refresh", 0))
+
+    async def replay(self, sent: Packet, offset: int) -> Applied:
+        return await apply_packet(sent, f"p/0/{offset}", self.shop.parts(), lambda: NOW)
+
+    async def entry(self) -> LedgerEntry:
+        entry = await self.shop.ledger.read(KEY)
+        assert entry is not None
+        return entry
 
 
 def item(**changes: Any) -> dict[str, Any]:

@@ -1,125 +1,32 @@
-"""An index of another model, filled while the catalog flow goes on."""
+"""The index of another model, filled while the catalog flow keeps running."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
-from doubles import HashEncoder, InMemoryIndex, unit_vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL.Image import Image
-from small_shop import BLUE, GREEN, KEY, PICTURES, RED, Shop, item, packet
-from test_replay_property import histories
 
-from operators.catalog import backfill as backfill_module
-from operators.catalog.apply import CatalogParts, apply_packet
-from operators.catalog.backfill import BackfillParts, backfill, compare
-from operators.ports import IndexedAttributes
-from operators.vocabulary.views import indexed_attributes
+from operators.catalog.apply import apply_packet
+from operators.catalog.backfill import backfill, compare
+from operators.catalog.parts import CatalogParts
+from operators.ports import IndexedAttributes, Picture, Vector
 from schemas.catalog import Packet
+from schemas.errors import Unavailable
+from schemas.looks import ImageReference
+from tests.catalog.index_switch import Switch
+from tests.catalog.small_shop import BLUE, GREEN, KEY, PICTURES, RED, Shop, item, packet
+from tests.catalog.test_replay_property import histories
+from tests.doubles import InMemoryIndex, StoredPictures
 
 
-class Slow:
-    """Lets others run before and after each call of a part, by a seeded number of turns."""
-
-    def __init__(self, part: Any, rng: random.Random) -> None:
-        self._part = part
-        self._rng = rng
-
-    def __getattr__(self, name: str) -> Any:
-        wrapped = getattr(self._part, name)
-        if not asyncio.iscoroutinefunction(wrapped):
-            return wrapped
-
-        async def call(*arguments: Any) -> Any:
-            for _ in range(self._rng.randrange(4)):
-                await asyncio.sleep(0)
-            answer = await wrapped(*arguments)
-            for _ in range(self._rng.randrange(4)):
-                await asyncio.sleep(0)
-            return answer
-
-        return call
-
-
-class Mirror:
-    """The flow's mirror, from the moment it is switched on."""
-
-    def __init__(self, encoder: Any, index: Any) -> None:
-        self.encoder, self.index = encoder, index
-        self.on = True
-
-    @property
-    def fingerprint(self) -> str | None:
-        return self.encoder.fingerprint if self.on else None
-
-    async def upsert(self, key: str, image: Image, attributes: IndexedAttributes) -> None:
-        if self.on:
-            await self.index.upsert(key, await self.encoder.encode_image(image), attributes)
-
-    async def patch(self, key: str, attributes: IndexedAttributes) -> None:
-        if self.on:
-            await self.index.patch(key, attributes)
-
-    async def delete(self, key: str) -> None:
-        if self.on:
-            await self.index.delete(key)
-
-
-class Switch:
-    """A shop whose index is switched from one encoder to another."""
-
-    def __init__(self, shop: Shop, rng: random.Random | None = None) -> None:
-        self.shop = shop
-        self.encoder = HashEncoder("encoder-b", dimension=24)
-        self.index = InMemoryIndex("b")
-
-        def slow(part: Any) -> Any:
-            return part if rng is None else Slow(part, rng)
-
-        self.mirror = Mirror(self.encoder, slow(self.index))
-        before = shop.parts()
-        self.flow = CatalogParts(
-            mappings=before.mappings,
-            standardiser=before.standardiser,
-            pictures=slow(shop.pictures),
-            encoder=shop.encoder,
-            index=slow(shop.index),
-            ledger=slow(shop.ledger),
-            thumbnails=shop.thumbnails,
-            mirror=self.mirror,
-        )
-        self.filling = BackfillParts(
-            ledger=slow(shop.ledger),
-            pictures=slow(shop.pictures),
-            thumbnails=shop.thumbnails,
-            encoder=self.encoder,
-            index=slow(self.index),
-        )
-
-    async def equals_the_ledger(self) -> None:
-        """Every product is there, with its attributes and its picture's vector; nothing else is."""
-        expected = {}
-        async for entry in self.shop.ledger.scan():
-            if entry.exists and entry.indexed:
-                image = PICTURES[entry.image_url]
-                vector = unit_vector(b"encoder-b/" + image.tobytes(), 24)
-                expected[entry.key] = (vector.tobytes(), indexed_attributes(entry))
-        found = {key: (vector.tobytes(), a) for key, (vector, a) in self.index.objects.items()}
-        assert found == expected
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill_module, "SETTLING_SECONDS", 0)
-
-
-async def filled_shop() -> Shop:
+async def filled_shop(urls: Iterable[str] = (RED, BLUE, GREEN)) -> Shop:
     shop = Shop()
-    for number, url in enumerate((RED, BLUE, GREEN)):
+    for number, url in enumerate(urls):
         await apply_packet(
             packet("upsert", 1, item(pictures=[url]), product_id=str(number)),
             f"updates/0/{number}",
@@ -128,23 +35,23 @@ async def filled_shop() -> Shop:
     return shop
 
 
-async def test_a_backfill_brings_every_product_and_a_second_one_finds_nothing_to_do():
+async def test_a_second_backfill_writes_nothing() -> None:
     switch = Switch(await filled_shop())
     first = await backfill(switch.filling, window=2)
-    assert (first.products, first.embedded, first.of_them_by_thumbnail) == (3, 3, 0)
-    await switch.equals_the_ledger()
+    assert (first.products, first.embedded, first.embedded_by_thumbnail) == (3, 3, 0)
+    await switch.assert_index_equals_ledger()
     assert (await backfill(switch.filling, window=2)).writes == 0
 
 
-async def test_a_picture_that_is_gone_is_embedded_by_its_thumbnail():
+async def test_a_missing_picture_is_replaced_by_its_thumbnail() -> None:
     switch = Switch(await filled_shop())
     del switch.shop.pictures.by_url[RED]
     made = await backfill(switch.filling, window=2)
-    assert (made.embedded, made.of_them_by_thumbnail, made.without_picture) == (3, 1, [])
+    assert (made.embedded, made.embedded_by_thumbnail, made.without_picture) == (3, 1, [])
     assert (await backfill(switch.filling, window=2)).writes == 0
 
 
-async def test_a_product_without_picture_and_thumbnail_is_named():
+async def test_a_product_without_picture_and_thumbnail_is_reported() -> None:
     switch = Switch(await filled_shop())
     del switch.shop.pictures.by_url[GREEN]
     switch.shop.thumbnails.pictures.clear()
@@ -152,7 +59,18 @@ async def test_a_product_without_picture_and_thumbnail_is_named():
     assert (made.embedded, made.without_picture) == (2, ["shop:2"])
 
 
-async def test_what_was_deleted_or_changed_without_a_mirror_is_repaired():
+async def test_a_pending_picture_is_not_missing() -> None:
+    switch = Switch(await filled_shop([RED]))
+    without_picture = item(pictures=["file:///missing"])
+    for number, product_id in enumerate(["0", "waiting"]):
+        sent = packet("upsert", 2, without_picture, product_id=product_id)
+        await apply_packet(sent, f"updates/1/{number}", switch.flow)
+    made = await backfill(switch.filling, window=2)
+    assert (made.products, made.embedded, made.without_picture) == (1, 1, [])
+    await switch.assert_index_equals_ledger()
+
+
+async def test_deletes_and_changes_made_without_a_mirror_are_repaired() -> None:
     switch = Switch(await filled_shop())
     await backfill(switch.filling, window=2)
     switch.mirror.on = False
@@ -166,10 +84,10 @@ async def test_what_was_deleted_or_changed_without_a_mirror_is_repaired():
         await apply_packet(change, f"updates/1/{number}", switch.flow)
     made = await backfill(switch.filling, window=2)
     assert (made.deleted, made.patched, made.embedded) == (1, 1, 1)
-    await switch.equals_the_ledger()
+    await switch.assert_index_equals_ledger()
 
 
-async def test_the_flow_mirrors_what_it_does_and_embeds_no_metadata():
+async def test_the_flow_mirrors_its_writes_and_metadata_needs_no_embedding() -> None:
     switch = Switch(Shop())
     for number, change in enumerate(
         (
@@ -179,13 +97,13 @@ async def test_the_flow_mirrors_what_it_does_and_embeds_no_metadata():
         )
     ):
         await apply_packet(change, f"updates/0/{number}", switch.flow)
-    await switch.equals_the_ledger()
+    await switch.assert_index_equals_ledger()
     assert len(switch.encoder.images) == 1
     await apply_packet(packet("delete", 4), "updates/0/9", switch.flow)
     assert switch.index.objects == {}
 
 
-async def test_after_the_switch_what_the_model_before_embedded_is_not_embedded_again():
+async def test_after_the_switch_products_of_the_previous_model_are_not_embedded_again() -> None:
     switch = Switch(await filled_shop())
     await backfill(switch.filling, window=2)
     before = switch.flow
@@ -197,7 +115,8 @@ async def test_after_the_switch_what_the_model_before_embedded_is_not_embedded_a
         index=switch.index,
         ledger=before.ledger,
         thumbnails=before.thumbnails,
-        succeeds=frozenset({switch.shop.encoder.fingerprint}),
+        schedule=before.schedule,
+        predecessor_fingerprints=frozenset({switch.shop.encoder.fingerprint}),
     )
     switch.encoder.images.clear()
     applied = await apply_packet(packet("patch", 2, {"stock": 0}), "updates/1/0", switched)
@@ -205,21 +124,82 @@ async def test_after_the_switch_what_the_model_before_embedded_is_not_embedded_a
     assert switch.index.objects[KEY][1].in_stock is False
 
 
-async def test_the_comparison_tells_how_many_neighbours_agree():
+class Unreachable(StoredPictures):
+    """Fails ``failures`` times, then serves the pictures."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(PICTURES)
+        self.failures = failures
+
+    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+        if self.failures > 0:
+            self.failures -= 1
+            raise Unavailable("the proxy does not answer")
+        return await super().fetch(reference, vendor)
+
+
+async def test_a_pass_continues_after_an_outage_of_ten_minutes() -> None:
+    switch = Switch(await filled_shop())
+    waiting = replace(switch.filling, pictures=Unreachable(failures=600))
+    result = await backfill(waiting, window=1)
+    assert (result.products, result.embedded) == (3, 3)
+    assert switch.slept == [1.0] * 600
+    await switch.assert_index_equals_ledger()
+
+
+async def test_a_longer_outage_ends_the_pass() -> None:
+    switch = Switch(await filled_shop([RED]))
+    waiting = replace(switch.filling, pictures=Unreachable(failures=10**6))
+    with pytest.raises(Unavailable):
+        await backfill(waiting, window=1)
+    assert switch.slept == [1.0] * 600
+
+
+async def test_the_comparison_measures_how_many_neighbours_agree() -> None:
     switch = Switch(await filled_shop())
     await backfill(switch.filling, window=2)
     same = await compare(switch.shop.index, switch.index, sample=10)
-    assert (same.products, same.sampled, same.agreement) == ((3, 3), 3, 1.0)  # all three are near
+    assert (same.products, same.sampled, same.agreement) == ((3, 3), 3, 1.0)
 
 
-@settings(max_examples=60, deadline=None)
+async def test_a_late_vector_under_the_newest_attributes_is_written_again() -> None:
+    """The backfill's vector of the old picture comes after the flow's of the new one; then the flow
+    patches the attributes, which tell nothing of it."""
+    shop = Shop()
+    await apply_packet(packet("upsert", 1, item(pictures=[BLUE])), "updates/0/0", shop.parts())
+    switch = Switch(shop)
+    begun, late = asyncio.Event(), asyncio.Event()
+    upsert = switch.index.upsert
+
+    async def upsert_late(key: str, vector: Vector, attributes: IndexedAttributes) -> None:
+        begun.set()
+        await late.wait()
+        await upsert(key, vector, attributes)
+
+    slow = InMemoryIndex("b")
+    slow.objects = switch.index.objects
+    slow.upsert = upsert_late  # type: ignore[method-assign]
+    filling = replace(switch.filling, index=slow)
+    first = asyncio.create_task(backfill(filling, window=1))
+    await begun.wait()
+    await apply_packet(packet("upsert", 2, item(pictures=[RED])), "updates/1/0", switch.flow)
+    late.set()
+    await first
+    await apply_packet(packet("patch", 3, {"stock": 0}), "updates/1/1", switch.flow)
+
+    while (await backfill(filling, window=1)).writes:
+        pass
+    await switch.assert_index_equals_ledger()
+
+
+@settings(max_examples=60)
 @given(before=histories(), meanwhile=histories(), after=histories(), seed=st.integers(0, 10**6))
-async def test_whatever_the_flow_does_the_new_index_equals_the_ledger_from_then_on(
+async def test_after_a_pass_without_writes_the_new_index_stays_equal_to_the_ledger(
     before: list[Packet], meanwhile: list[Packet], after: list[Packet], seed: int
-):
-    """Backfill and flow interleave at every await. Passes are made until one wrote nothing, the
-    last one begun after what the flow was doing has ended, as the job waits for it. Afterwards the
-    flow alone keeps the new index up."""
+) -> None:
+    """Backfill and flow interleave at every await. Passes repeat until one writes nothing; the last
+    one starts after the flow's earlier packets have ended, which the job waits for. From then on
+    the flow alone keeps the new index up to date."""
     rng = random.Random(seed)
     shop = Shop()
     for number, each in enumerate(before):
@@ -227,7 +207,7 @@ async def test_whatever_the_flow_does_the_new_index_equals_the_ledger_from_then_
     switch = Switch(shop, rng)
 
     async def flow(packets: list[Packet], partition: int) -> None:
-        """Packets of one product one after another, those of different products side by side."""
+        """Packets of one product in sequence, different products concurrently."""
 
         async def lane(key: str) -> None:
             for number, each in enumerate(packets):
@@ -243,6 +223,6 @@ async def test_whatever_the_flow_does_the_new_index_equals_the_ledger_from_then_
     await running
     while (await backfill(switch.filling, window=2)).writes:
         pass
-    await switch.equals_the_ledger()
+    await switch.assert_index_equals_ledger()
     await flow(after, 2)
-    await switch.equals_the_ledger()
+    await switch.assert_index_equals_ledger()

@@ -1,10 +1,18 @@
+"""Coverage of the standard fields, per vendor."""
+
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 import pytest
 
-from operators.catalog.coverage import coverage, coverage_table
+from operators.catalog.coverage import coverage, coverage_table, kept_out
 from schemas.attributes import Attribute, StandardAttributes
-from schemas.catalog import LedgerEntry, ProductUpdate
+from schemas.catalog import LedgerEntry, PendingPicture, ProductUpdate
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LAMP = StandardAttributes(not_fashion=Attribute(value="home", source="rule"))
+PENDING = PendingPicture(reason="timeout", refused=False, since=NOW, last_try=NOW, attempts=1)
 
 
 def entry(key: str, brand: str | None, *sources: str, version: int = 1) -> LedgerEntry:
@@ -29,6 +37,8 @@ def test_shares_per_vendor_and_field() -> None:
             entry("zari:3", "A", "rule"),
             entry("zari:4", None),
             entry("zari:gone", "A", "vendor", "vendor", version=-1),
+            entry("zari:waiting", "A", "vendor").model_copy(update={"picture_pending": PENDING}),
+            entry("zari:lamp", "A").model_copy(update={"attributes": LAMP}),
             entry("kisetsu:1", "B", "model"),
         ]
     )
@@ -46,7 +56,15 @@ def test_shares_per_vendor_and_field() -> None:
         assert shares == pytest.approx(1.0)
 
 
-def test_nothing_counted_no_rows() -> None:
+def test_products_that_are_not_fashion_are_counted_by_vendor_and_kind() -> None:
+    lamps = [
+        entry(f"zari:{number}", None, version=version).model_copy(update={"attributes": LAMP})
+        for number, version in (("1", 1), ("2", 1), ("gone", -1))
+    ]
+    assert kept_out([*lamps, entry("kisetsu:1", "B", "model")]) == {"zari": {"home": 2}}
+
+
+def test_without_products_there_are_no_rows() -> None:
     assert coverage([]) == []
 
 

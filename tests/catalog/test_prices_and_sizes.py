@@ -1,3 +1,5 @@
+"""Prices and sizes as vendors write them, and price buckets."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -30,13 +32,41 @@ from schemas.money import Money
         ("1 299,00 €", "EUR", ",", 129_900),
         ("1.299", "USD", ",", 129_900),
         ("15.00 USD", None, ".", 1_500),
-        ("$ 12", None, ".", 1_200),
-        ("A$12", None, ".", None),
+        ("$ 12", None, ".", None),
+        ("A$12", None, ".", 1_200),
         ("12.5", "USD", ".", 1_250),
         ("12.345", "KWD", ".", 12_345),
         ("0", "USD", ".", 0),
         (12, "JPY", ".", 12),
         (12.5, "USD", ".", 1_250),
+        ("$19.99 CAD", None, ".", 1_999),
+        ("US $12", None, ".", 1_200),
+        ("R$ 1.299,90", None, ",", 129_990),
+        ("R 1 299,90", "ZAR", ",", 129_990),
+        ("12,99 zł", None, ",", 1_299),
+        ("1.299.000 ₫", None, ",", 1_299_000),
+        ("499:-", "SEK", ".", 49_900),
+        ("CHF 1'299.–", None, ".", 129_900),
+        ("12,50 €*", None, ",", 1_250),
+        ("&pound;12.50", None, ".", 1_250),
+        ("‎12.50‏ USD", None, ".", 1_250),
+        ("١٬٢٩٩٫٥٠ د.إ", None, ".", 129_950),
+        ("१,२९९", "INR", ".", 129_900),
+        ("1299.50 RSD", None, ".", 129_950),
+        ("1.5 KWD", None, ".", 1_500),
+        ("19.9900 USD", None, ".", 1_999),
+        (19.990000000000002, "USD", ".", 1_999),
+        ("¥1,980", None, ".", None),
+        ("499 kr", None, ".", None),
+        ("19⁹⁹ €", None, ".", None),
+        ("12½", "USD", ".", None),
+        ("0,500", "KWD", ".", None),
+        ("34.000", "USD", ".", None),
+        ("100.50", "JPY", ".", None),
+        ("12.50 € excl. VAT", None, ".", None),
+        ("2,980円(税抜)", None, ".", None),
+        ("$5 - $10", "USD", ".", None),
+        ("12 XXX", None, ".", None),
         ("12.999", "USD", ".", None),
         ("12.80", "JPY", ".", None),
         ("12,80", "USD", ".", None),
@@ -77,6 +107,9 @@ def test_minor_units() -> None:
     assert parse_price(499_900, "INR", ".", minor_units=True).major == Decimal("4999.00")
 
 
+SMALL = ("ALPHA:XS", "ALPHA:S")
+
+
 @pytest.mark.parametrize(
     ("texts", "system", "expected"),
     [
@@ -96,6 +129,28 @@ def test_minor_units() -> None:
         (["9"], "JP", ("JP:9",)),
         (["W32 L34", "w32/l34"], None, ("WAIST:32",)),
         (["EU 42"], None, ("EU:42",)),
+        (["O/S", "OS", "均一", "taglia unica"], None, ("ALPHA:ONE",)),
+        (["2X-Large", "xlarge", "X-Small/Small"], None, ("ALPHA:XXL", "ALPHA:XL", *SMALL)),
+        (["ＬＬ", "3L"], None, ("ALPHA:XL", "ALPHA:XXL")),
+        (["10 1/2", "10-1/2", "10½"], "US", ("US:10.5",)),
+        (["8,9"], "UK", ("UK:8", "UK:9")),
+        (["4,5,6"], "US", ("US:4", "US:5", "US:6")),
+        (["8,5", "UK 8,5", "8,5 / 9", "8,5,9", "8,5;9", "7,25"], "UK", ()),
+        (["38,5", "36,5,37"], "EU", ("EU:38.5", "EU:36.5", "EU:37")),
+        (["EU 38/40", "38/40 EU"], "US", ("EU:38", "EU:40")),
+        (["8 (EU 36)"], "UK", ("UK:8", "EU:36")),
+        (["EU 38 (5)"], "UK", ("EU:38",)),
+        (["US 8/39"], None, ("US:8",)),
+        (["UK 6 (EU 39, US 8.5)"], None, ("UK:6", "EU:39", "US:8.5")),
+        (["9 B(M) US", "7.5 M US"], None, ("US:9", "US:7.5")),
+        (["32/34"], "US", ()),
+        (["170/92A", "36A", "Asian XL (US M)", "M Tall"], "EU", ()),
+        (["2/3Y", "6M"], "UK", ()),
+        (["12-18 months", "4T", "7-8Y"], None, ("AGE:12-18M", "AGE:4T", "AGE:7-8Y")),
+        (["Size M", "サイズ:L"], None, ("ALPHA:M", "ALPHA:L")),
+        (["Taille 38"], "EU", ("EU:38",)),
+        (["9号", "23号"], None, ("JP:9",)),
+        (["\ufdfa" * 200], "US", ()),
         (["8"], None, ()),
         (["8"], "MARS", ()),
         (["banana", ""], "US", ()),
@@ -125,10 +180,10 @@ def test_a_bucket_is_about_nine_percent_wide() -> None:
     assert price_bucket(Money(amount_minor=6_399, currency="USD")) == 47
 
 
-def test_no_bounds_no_restriction() -> None:
+def test_without_bounds_there_is_no_restriction() -> None:
     assert bucket_range(None, None) is None
 
 
 def test_a_range_in_two_currencies_is_refused() -> None:
-    with pytest.raises(ValueError, match="INR to JPY"):
+    with pytest.raises(ValueError, match="INR and JPY"):
         bucket_range(Money(amount_minor=1, currency="INR"), Money(amount_minor=2, currency="JPY"))

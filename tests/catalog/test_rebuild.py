@@ -1,26 +1,27 @@
-"""A lost ledger, rebuilt from catalog.changes and the index: what is the same again, and when."""
+"""A lost ledger rebuilt from catalog.changes and the index, with and without a replay."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from doubles import InMemoryIndex, InMemoryLedger
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_shop import BLUE, KEY, RED, Shop, item, packet
-from test_replay_property import histories
 
 from operators.catalog.apply import apply_packet
-from operators.catalog.rebuild import Rebuilt, rebuild_ledger
+from operators.catalog.rebuild import RebuildParts, Rebuilt, rebuild_ledger
 from schemas.catalog import LedgerEntry, Packet, ProductChange
+from schemas.money import Money
+from tests.catalog.small_shop import BLUE, KEY, RED, Shop, item, packet
+from tests.catalog.test_replay_property import histories
+from tests.doubles import InMemoryIndex, InMemoryLedger, InMemorySchedule
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HISTORY = {"last_position", "last_decision", "changed_at"}
-"""Of an entry: which packet changed it last, not what it is."""
+"""Fields about the packet that last changed an entry."""
 
 
 async def apply(log: list[Packet], shop: Shop) -> list[ProductChange]:
-    """What comes on catalog.changes; it goes through JSON as on a topic."""
+    """The records on catalog.changes, each after a round trip through JSON."""
     changes = []
     for offset, one in enumerate(log):
         applied = await apply_packet(one, f"catalog.updates/0/{offset}", shop.parts(), lambda: NOW)
@@ -30,22 +31,21 @@ async def apply(log: list[Packet], shop: Shop) -> list[ProductChange]:
 
 
 async def rebuild(changes: list[ProductChange], shop: Shop) -> Rebuilt:
-    """Into whatever ledger ``shop`` has."""
-    return await rebuild_ledger(changes, shop.index, shop.ledger, shop.encoder.fingerprint)
+    """Rebuild the ledger of ``shop``."""
+    parts = RebuildParts(shop.index, shop.encoder.fingerprint, shop.ledger, shop.schedule)
+    return await rebuild_ledger(changes, parts, NOW)
 
 
 async def entries(shop: Shop, *, without: set[str] | None = None) -> dict[str, object]:
-    # image_url: which of a product's pictures could be had is not told by a change.
+    # A change does not carry image_url, the picture that could be loaded.
     left_out = {"image_url", *(without or ())}
     return {entry.key: entry.model_dump(exclude=left_out) async for entry in shop.ledger.scan()}
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80)
 @given(log=histories(), lost=st.integers(0, 20))
-async def test_a_replay_brings_back_the_ledger_as_it_was(log: list[Packet], lost: int) -> None:
-    """Whatever came in whatever order, and however many changes were not published any more."""
+async def test_a_replay_restores_the_lost_ledger(log: list[Packet], lost: int) -> None:
+    """Packets in any order, the last changes possibly unpublished."""
     shop = Shop()
     changes = await apply(log, shop)
     before, indexed = await entries(shop, without=HISTORY), dict(shop.index.objects)
@@ -63,15 +63,13 @@ async def test_a_replay_brings_back_the_ledger_as_it_was(log: list[Packet], lost
     assert rebuilt.keys() <= before.keys()
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80)
 @given(log=histories())
-async def test_what_exists_and_what_was_deleted_is_known_at_once(log: list[Packet]) -> None:
+async def test_existing_and_deleted_products_are_known_before_a_replay(log: list[Packet]) -> None:
     shop = Shop()
     changes = await apply(log, shop)
-    told = {change.key: change for change in changes}
-    before = [entry async for entry in shop.ledger.scan() if entry.key in told]
+    changed = {change.key for change in changes}
+    before = [entry async for entry in shop.ledger.scan() if entry.key in changed]
 
     shop.ledger = InMemoryLedger()
     await rebuild(changes, shop)
@@ -90,12 +88,12 @@ async def test_what_exists_and_what_was_deleted_is_known_at_once(log: list[Packe
         )
 
 
-async def test_a_ledger_whose_every_packet_made_a_change_is_the_same_at_once() -> None:
+async def test_without_unchanged_packets_the_ledger_is_restored_without_a_replay() -> None:
     shop = Shop()
     log = [
         packet("upsert", 1, item()),
         packet("patch", 5, {"price": "Rs. 4,000"}),
-        packet("upsert", 3, item(brand="Nima")),  # late: everything but the price
+        packet("upsert", 3, item(brand="Nima")),  # late: sets everything but the price
         packet("upsert", 1, item(pictures=[BLUE]), product_id="2"),
         packet("delete", 2, product_id="2"),
     ]
@@ -118,7 +116,7 @@ async def test_a_deleted_product_stays_deleted() -> None:
     assert KEY not in shop.index.objects
 
 
-async def test_a_product_that_only_the_index_knows_waits_for_its_upsert() -> None:
+async def test_a_product_found_only_in_the_index_gets_its_texts_from_its_upsert() -> None:
     shop = Shop()
     await apply([packet("upsert", 4, item())], shop)
     before = await entries(shop, without=HISTORY)
@@ -130,14 +128,14 @@ async def test_a_product_that_only_the_index_knows_waits_for_its_upsert() -> Non
     assert rebuilt == Rebuilt(known_by_index_only=1)
     assert entry is not None
     assert entry.exists
-    assert (entry.version, entry.update.price, entry.update.title) == (-1, None, "")
+    assert (entry.version, entry.update.price, entry.update.title) == (None, None, "")
 
     await apply([packet("upsert", 4, item())], shop)
     assert await entries(shop, without=HISTORY) == before
     assert len(shop.encoder.images) == embedded, "the same picture is not embedded again"
 
 
-async def test_a_product_that_the_index_lost_is_embedded_by_its_next_packet() -> None:
+async def test_a_product_missing_from_the_index_is_embedded_by_its_next_packet() -> None:
     shop = Shop()
     changes = await apply([packet("upsert", 1, item())], shop)
     shop.index, shop.ledger = InMemoryIndex(), InMemoryLedger()
@@ -146,8 +144,7 @@ async def test_a_product_that_the_index_lost_is_embedded_by_its_next_packet() ->
     assert KEY in shop.index.objects
 
 
-async def test_a_ledger_that_is_there_is_only_set_right_against_the_index() -> None:
-    """Run over a ledger that was not lost: nothing older replaces anything."""
+async def test_rebuilding_an_intact_ledger_replaces_nothing_newer() -> None:
     shop = Shop()
     changes = await apply([packet("upsert", 1, item()), packet("upsert", 2, item())], shop)
     before = await entries(shop)
@@ -158,7 +155,7 @@ async def test_a_ledger_that_is_there_is_only_set_right_against_the_index() -> N
     assert (await rebuild(changes, shop)).not_indexed == 1
 
 
-async def test_an_index_that_has_what_was_deleted_is_named_and_never_believed() -> None:
+async def test_a_deleted_product_in_the_index_is_reported_and_stays_deleted() -> None:
     shop = Shop()
     changes = await apply([packet("upsert", 1, item()), packet("delete", 2)], shop)
     await apply([packet("upsert", 1, item(pictures=[RED]), product_id="x")], other := Shop())
@@ -171,12 +168,41 @@ async def test_an_index_that_has_what_was_deleted_is_named_and_never_believed() 
     assert not entry.exists
 
 
-async def test_changes_of_a_version_that_told_less_are_taken_as_upserts() -> None:
+async def test_changes_in_the_old_format_are_upserts() -> None:
     shop = Shop()
     (change,) = await apply([packet("upsert", 7, item())], shop)
-    written = change.model_dump(exclude={"position", "upsert_version", "patched"})
+    old_format = change.model_dump(exclude={"position", "upsert_version", "patched"})
     shop.ledger = InMemoryLedger()
-    await rebuild([ProductChange.model_validate(written)], shop)
+    await rebuild([ProductChange.model_validate(old_format)], shop)
     entry = await shop.ledger.read(KEY)
     assert isinstance(entry, LedgerEntry)
     assert (entry.version, entry.patched) == (7, {})
+
+
+async def test_a_lost_schedule_is_rebuilt_with_the_ledger() -> None:
+    shop, sale_ends = Shop(), NOW + timedelta(days=2)
+    log = [
+        packet("upsert", 1, item(pictures=["file:///missing"])),
+        packet("upsert", 1, item(), product_id="on-sale"),
+        packet("upsert", 1, item(), product_id="plain"),
+        packet("upsert", 1, item(pictures=["file:///missing"]), product_id="gone"),
+        packet("delete", 2, product_id="gone"),
+        packet("upsert", 1, item(name="Phone case", category=None), product_id="case"),
+    ]
+    changes = [
+        on_sale(change, sale_ends) if change.key == "shop:on-sale" else change
+        for change in await apply(log, shop)
+    ]
+    shop.ledger, shop.schedule = InMemoryLedger(), InMemorySchedule()
+    rebuilt = await rebuild(changes, shop)
+    assert shop.schedule.due == {KEY: NOW, "shop:on-sale": sale_ends}
+    assert (rebuilt.scheduled, rebuilt.not_indexed, rebuilt.products) == (2, 1, 2)
+    assert rebuilt.not_fashion == 1
+
+
+def on_sale(change: ProductChange, until: datetime) -> ProductChange:
+    assert change.product is not None
+    sale = {"sale_price": Money(amount_minor=600_00, currency="INR"), "sale_until": until}
+    update = change.product.update.model_copy(update=sale)
+    product = change.product.model_copy(update={"update": update})
+    return change.model_copy(update={"product": product})

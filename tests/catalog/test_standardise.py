@@ -1,4 +1,4 @@
-"""Texts in three languages, and what the encoder adds to them, in our vocabulary."""
+"""Standardisation of texts in three languages, by rules and by the encoder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from doubles import HashEncoder
-from small_shop import taxonomy
-from vendor_payloads import GOOGLE, KISETSU, NORTHFOLD, ZARI
 
 from operators.catalog.map_packet import map_packet
-from operators.catalog.mapping import load_mappings
+from operators.catalog.mapping import Mapping
 from operators.catalog.rules import by_rules
 from operators.catalog.standardise import Standardiser
 from operators.ports import Vector
 from operators.vocabulary.taxonomy import Taxonomy
-from operators.vocabulary.wordlist import WordList
+from operators.vocabulary.wordlist import spellings
 from sandbox.world.garments import COLOURS, DEPARTMENT_OF, PATTERNS
 from schemas.attributes import Attribute, Department, StandardAttributes
 from schemas.catalog import Packet, PacketKind, ProductUpdate
 from schemas.errors import Misconfigured
+from tests.catalog.small_shop import taxonomy
+from tests.catalog.vendor_payloads import GOOGLE, KISETSU, NORTHFOLD, ZARI
+from tests.doubles import HashEncoder
 
 
 def values(attributes: StandardAttributes) -> tuple[str | None, ...]:
@@ -51,50 +51,46 @@ def test_every_department_offers_a_choice_of_categories() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vendor", "product_id", "payload", "expected", "sizes", "google"),
+    ("vendor", "product_id", "payload", "expected", "google"),
     [
-        ("zari", "Z", ZARI, ("top", "shirt", "female", "red", "striped"), ("UK:8",), 212),
+        ("zari", "Z", ZARI, ("top", "shirt", "female", "red", "striped", "UK:8"), 212),
         (
             "northfold",
             "N77-8",
             NORTHFOLD,
-            ("top", "shirt", "unisex", "navy", "checked"),
-            ("US:8",),
+            ("top", "shirt", "unisex", "navy", "checked", "US:8"),
             212,
         ),
         (
             "kisetsu",
             "K",
             KISETSU,
-            ("footwear", "sneakers", "male", "black", "solid"),
-            ("CM:25.5",),
+            ("footwear", "sneakers", "male", "black", "solid", "CM:25.5"),
             187,
         ),
         (
             "google_merchant",
             "g",
             GOOGLE,
-            ("dress", "midi dress", "female", "navy", "dotted"),
-            ("ALPHA:M",),
+            ("dress", "midi dress", "female", "navy", "dotted", "ALPHA:M"),
             2271,
         ),
     ],
 )
 def test_the_shipped_vendors(
+    mappings: dict[str, Mapping],
     vendor: str,
     product_id: str,
     payload: dict[str, Any],
     expected: tuple[str, ...],
-    sizes: tuple[str, ...],
     google: int,
 ) -> None:
-    mappings = load_mappings(Path(__file__).parents[2] / "operators/catalog/mappings")
     sent = Packet(
         vendor=vendor, product_id=product_id, kind=PacketKind.UPSERT, version=1, payload=payload
     )
-    found = by_rules(map_packet(sent, mappings[vendor]), taxonomy())
-    assert values(found) == expected
-    assert (found.sizes, found.google_category_id) == (sizes, google)
+    found = by_rules(map_packet(sent, mappings[vendor]).update, taxonomy())
+    assert (*values(found), *found.sizes) == expected
+    assert found.google_category_id == google
 
 
 @pytest.mark.parametrize(
@@ -184,10 +180,10 @@ def test_colours(field: str | None, title: str, colour: tuple[str, str] | None) 
 
 def test_a_word_with_two_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="'rose' stands for 'pink' and 'red'"):
-        WordList({"pink": ["rose"], "red": ["Rose"]})
+        spellings({"pink": ["rose"], "red": ["Rose"]})
 
 
-def test_a_taxonomy_file_with_errors_is_named(tmp_path: Path) -> None:
+def test_an_invalid_taxonomy_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "taxonomy.toml"
     text = (Path(__file__).parents[2] / "operators/vocabulary/taxonomy.toml").read_text()
     for broken, says in (
@@ -201,7 +197,7 @@ def test_a_taxonomy_file_with_errors_is_named(tmp_path: Path) -> None:
 
 
 class OneSidedEncoder(HashEncoder):
-    """Texts that speak of ``seen`` lie where the picture does; all others at right angles."""
+    """Texts that contain one of ``seen`` lie near the picture; all others are orthogonal to it."""
 
     def __init__(self, *seen: str, agreement: float = 1.0) -> None:
         super().__init__(dimension=2)
@@ -218,7 +214,7 @@ class OneSidedEncoder(HashEncoder):
 PICTURE = np.array([1.0, 0.0], dtype=np.float32)
 
 
-async def test_the_encoder_judges_what_the_texts_leave_open() -> None:
+async def test_the_encoder_completes_the_texts() -> None:
     standardiser = Standardiser(OneSidedEncoder("sneakers", "navy"), taxonomy(), 0.75)
     update = ProductUpdate(title="Article 7", gender_text="Men", pattern_text="plain")
     found = await standardiser.standardise(update, PICTURE)
@@ -236,7 +232,7 @@ async def test_below_the_threshold_a_value_stays_unknown() -> None:
     assert values(found) == (None,) * 5
 
 
-async def test_a_known_department_bounds_the_choice() -> None:
+async def test_a_known_department_restricts_the_categories() -> None:
     encoder = OneSidedEncoder("saree", "handbag")
     found = await Standardiser(encoder, taxonomy(), 0.75).standardise(
         ProductUpdate(title="Article 7", category_text="Bags"), PICTURE
@@ -254,24 +250,24 @@ async def test_rules_are_never_overruled_and_prompts_are_encoded_once() -> None:
     second = await standardiser.standardise(update, PICTURE)
     assert values(first)[:2] == ("bottom", "jeans")
     assert first == second
-    # The title may be read again; the prompts are not.
+    # The title may be encoded again, but not the prompts.
     assert len(encoder.texts) - asked <= 1
 
 
-async def test_without_a_picture_only_the_rules_speak() -> None:
+async def test_without_a_picture_only_the_rules_apply() -> None:
     encoder = OneSidedEncoder("navy")
     standardiser = Standardiser(encoder, taxonomy(), 0.75)
     found = await standardiser.standardise(ProductUpdate(title="Tee"), None)
     assert (found.colour, encoder.texts) == (None, [])
 
 
-async def test_a_model_of_a_part_of_fashion_answers_within_it() -> None:
+async def test_a_restricted_taxonomy_restricts_the_answers() -> None:
     small = taxonomy().answering_with({"saree", "kimono", "navy"})
     encoder = OneSidedEncoder("sneakers")
     found = await Standardiser(encoder, small, 0.75).standardise(
         ProductUpdate(title="Article 7"), PICTURE
     )
-    # One colour alone is no choice, and sneakers may not be answered.
+    # A single colour leaves nothing to choose, and sneakers are outside the taxonomy.
     assert (found.colour, found.category) == (None, None)
     with pytest.raises(Misconfigured, match="spacesuit"):
         taxonomy().answering_with({"spacesuit"})

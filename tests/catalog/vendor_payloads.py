@@ -1,4 +1,4 @@
-"""What the four shipped mappings' vendors send, as realistic as can be told in public."""
+"""Realistic payloads for the four shipped mappings."""
 
 from __future__ import annotations
 
@@ -99,3 +99,43 @@ GOOGLE: dict[str, Any] = {
     "gtin": "3234567890126",
     "shipping": {"country": "US", "price": "5.00 USD"},
 }
+
+RSS = """<?xml version="1.0"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0">
+  <channel>
+    <title>Aldra</title>
+    <item>
+      <g:id>g-1</g:id>
+      <title>Midi Dress &amp; belt</title>
+      <link>https://shop.example/g-1</link>
+      <g:image_link>https://shop.example/g-1.jpg</g:image_link>
+      <g:additional_image_link>https://shop.example/g-1b.jpg</g:additional_image_link>
+      <g:additional_image_link>https://shop.example/g-1c.jpg</g:additional_image_link>
+      <g:price>25.00 USD</g:price>
+      <g:availability>in stock</g:availability>
+      <g:shipping><g:country>US</g:country><g:price>5.00 USD</g:price></g:shipping>
+    </item>
+    <item>
+      <g:id>g-2</g:id>
+      <title>Without a price</title>
+      <g:image_link>https://shop.example/g-2.jpg</g:image_link>
+    </item>
+    <item>
+      <g:id>g-3</g:id>
+      <title>Skirt</title>
+      <g:image_link>https://shop.example/g-3.jpg</g:image_link>
+      <g:price>9.00 USD</g:price>
+    </item>
+  </channel>
+</rss>
+"""
+ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">
+  <entry>
+    <g:id>a-1</g:id>
+    <title>Cap</title>
+    <link href="https://shop.example/a-1"/>
+    <g:image_link>https://shop.example/a-1.jpg</g:image_link>
+    <g:price>9.00 USD</g:price>
+  </entry>
+</feed>
+"""

@@ -1,11 +1,9 @@
-"""What a flawless system would leave behind in a world, made from its truth; tests spoil it."""
+"""The output of a flawless system for a world, built from its truth; tests introduce faults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from doubles import InMemoryIndex, InMemoryLedger, unit_vector
 
 from operators.ports import IndexedAttributes
 from operators.vocabulary.price_bucket import price_bucket
@@ -16,6 +14,7 @@ from schemas.ids import change_event_id, matched_event_id
 from schemas.looks import LayerMatch, LookMatches, MatchedProduct, Region
 from schemas.money import Money
 from schemas.records import Record
+from tests.doubles import InMemoryIndex, InMemoryLedger, unit_vector
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 _VECTOR = unit_vector(b"any", 4)
@@ -23,7 +22,7 @@ _VECTOR = unit_vector(b"any", 4)
 
 @dataclass(slots=True)
 class Run:
-    """What a run leaves behind."""
+    """The output of a run."""
 
     index: InMemoryIndex
     ledger: InMemoryLedger
@@ -89,7 +88,7 @@ def entry(product: ProductTruth) -> LedgerEntry:
     return LedgerEntry(
         key=product.key,
         version=product.version,
-        deleted_version=-1 if product.live else product.version + 1,
+        deleted_version=None if product.live else product.version + 1,
         update=_update(product),
         attributes=_attributes(product),
         indexed=product.live,
@@ -175,13 +174,13 @@ def _attributes(product: ProductTruth) -> StandardAttributes:
         return Attribute(value=value, source="model", confidence=0.9)
 
     garment = product.garment
-    category = fact if product.category_told else guess
+    category = fact if product.category_stated else guess
     return StandardAttributes(
         department=category(garment.department),
         category=category(garment.type),
         gender=None if product.gender is None else fact(product.gender),
-        colour=(fact if product.colour_told else guess)(garment.colour),
-        pattern=(fact if product.pattern_told else guess)(garment.pattern),
+        colour=(fact if product.colour_stated else guess)(garment.colour),
+        pattern=(fact if product.pattern_stated else guess)(garment.pattern),
     )
 
 

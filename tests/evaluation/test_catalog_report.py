@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 import pytest
-from perfect_run import Run, change, entry, indexed, perfect_run, put, record
 
-from evaluation.sandbox.catalog_report import CatalogReport, catalog_report
+from evaluation.sandbox.catalog_report import CatalogReport, Counts, catalog_report
 from sandbox.life import ProductTruth, Truth
 from schemas.attributes import Attribute
 from schemas.catalog import Decision, LedgerEntry
 from schemas.records import Record
+from tests.evaluation.perfect_run import Run, change, entry, indexed, perfect_run, put, record
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ async def _report(truth: Truth, run: Run, embeddings: int | None = None) -> Cata
         run.ledger,
         changes=run.changes,
         dead_letters=run.dead_letters,
-        embeddings=embeddings,
+        counts=Counts(embeddings=embeddings),
     )
 
 
 def _some(truth: Truth) -> ProductTruth:
-    return next(p for p in truth.live().values() if p.colour_told and p.stock)
+    return next(p for p in truth.live().values() if p.colour_stated and p.stock)
 
 
 async def test_a_perfect_run_equals_the_truth(truth: Truth, run: Run) -> None:
@@ -74,7 +74,7 @@ async def test_a_wrong_filterable_attribute_is_a_difference(
 
 
 async def test_a_guess_stored_as_a_fact_is_a_difference(truth: Truth, run: Run) -> None:
-    product = next(p for p in truth.live().values() if not p.colour_told)
+    product = next(p for p in truth.live().values() if not p.colour_stated)
     held = entry(product)
     colour = Attribute(value=product.garment.colour, source="rule")
     attributes = held.attributes.model_copy(update={"colour": colour})
@@ -85,8 +85,8 @@ async def test_a_guess_stored_as_a_fact_is_a_difference(truth: Truth, run: Run) 
 
 async def test_a_stale_ledger_is_a_difference(truth: Truth, run: Run) -> None:
     key = _some(truth).key
-    newest = entry(truth.products[key])
-    record(run, newest.model_copy(update={"version": newest.version - 1}))
+    product = truth.products[key]
+    record(run, entry(product).model_copy(update={"version": product.version - 1}))
     (difference,) = (await _report(truth, run)).differences
     assert (difference.key, difference.what) == (key, "ledger.version")
 
@@ -142,7 +142,7 @@ async def test_stale_is_what_the_flow_counted(truth: Truth, run: Run) -> None:
         run.ledger,
         changes=run.changes,
         dead_letters=run.dead_letters,
-        decisions={Decision.STALE: 17, "updated": 3},
+        counts=Counts(decisions={Decision.STALE: 17, "updated": 3}),
     )
     assert report.stale == 17
     assert report.decisions == {"stale": 17, "updated": 3}

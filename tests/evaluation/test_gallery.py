@@ -3,7 +3,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from perfect_run import Run, perfect_run, product_of
 
 from evaluation.sandbox.catalog_report import CatalogReport, catalog_report
 from evaluation.sandbox.gallery import write_gallery
@@ -13,6 +12,7 @@ from sandbox.life import Truth, World
 from schemas.attributes import Department
 from schemas.looks import LayerMatch, LookMatches, MatchedProduct
 from schemas.records import Record
+from tests.evaluation.perfect_run import Run, perfect_run, product_of
 
 NASTY = "<script>alert(1)</script>\"'&"
 
@@ -116,7 +116,7 @@ def test_odd_events_are_shown_too(
     html = _write(world, catalog, run.matches, tmp_path / "gallery.html")
     assert "false layer" in html
     assert "Refused: image-refused" in html
-    assert "There is no event for this look." in html
+    assert "This look has no event." in html
     assert "1 looks without an event" in html
 
 

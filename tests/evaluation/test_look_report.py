@@ -1,13 +1,13 @@
 from collections.abc import Callable
 
 import pytest
-from perfect_run import Run, perfect_run
 
 from evaluation.sandbox.look_report import look_report
 from sandbox.life import Truth
 from schemas.attributes import Department
 from schemas.looks import LayerMatch, LookMatches
 from schemas.records import Record
+from tests.evaluation.perfect_run import Run, perfect_run
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def test_departments_add_up_to_the_whole(truth: Truth, run: Run) -> None:
         assert whole.n == sum(figures[name].n for figures in report.per_department.values())
 
 
-def test_events_missing_doubled_and_unasked_are_counted(truth: Truth, run: Run) -> None:
+def test_events_missing_duplicated_and_unexpected_are_counted(truth: Truth, run: Run) -> None:
     stranger = LookMatches.model_validate_json(run.matches[0].value).model_copy(
         update={"look_id": "stranger"}
     )
     records = [*run.matches[2:], run.matches[5], run.matches[5]]
     records.append(Record("stranger", stranger.model_dump_json().encode()))
     report = look_report(truth, records)
-    assert (report.events, report.missing, report.duplicated, report.unasked) == (11, 2, 2, 1)
+    assert (report.events, report.missing, report.duplicated, report.unexpected) == (11, 2, 2, 1)
     recall = report.quality["layer_recall"].value
     assert recall is not None
     assert recall < 1  # the layers of looks without an event count
@@ -98,7 +98,7 @@ def test_a_layer_not_found_lowers_recall(truth: Truth, run: Run) -> None:
     assert report.quality["near_abstained"].value == pytest.approx(spoiled / _layers(truth, "near"))
 
 
-def test_a_layer_nobody_wears_lowers_precision_and_is_a_false_match(truth: Truth, run: Run) -> None:
+def test_a_layer_not_worn_lowers_precision_and_is_a_false_match(truth: Truth, run: Run) -> None:
     event = LookMatches.model_validate_json(run.matches[0].value)
     shown = next(match for match in event.layers if match.products)
     phantom = shown.model_copy(update={"layer": Department.WATCH})

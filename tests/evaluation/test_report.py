@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from perfect_run import perfect_run
 from rich.console import Console
 
 from evaluation.sandbox.catalog_report import catalog_report
@@ -10,6 +9,7 @@ from evaluation.sandbox.look_report import look_report
 from evaluation.sandbox.report import Report
 from evaluation.sandbox.table import Variant, ablation_table, report_table
 from sandbox.life import Truth
+from tests.evaluation.perfect_run import perfect_run
 
 
 @pytest.fixture

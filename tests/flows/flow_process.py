@@ -1,4 +1,4 @@
-"""The two flows, on quick parts whose effects survive a kill, as processes of their own."""
+"""The two flows as separate processes, with fast doubles whose effects survive a kill."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from bytewax.dataflow import Dataflow
@@ -21,7 +23,7 @@ from operators.catalog.apply import Applied
 from operators.streaming.files.topic import FileTopic
 from schemas.attributes import StandardAttributes
 from schemas.catalog import Decision, Packet, Product, ProductChange, ProductUpdate
-from schemas.errors import InvalidUpdate
+from schemas.errors import InvalidUpdate, LookSyncError
 from schemas.ids import change_event_id, matched_event_id
 from schemas.looks import Look, LookMatches
 from schemas.settings import Settings, load_settings
@@ -29,12 +31,12 @@ from schemas.settings import Settings, load_settings
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def flow_settings(base: Path) -> Settings:
+def flow_settings(base: Path, epoch_seconds: float = 0.1) -> Settings:
     return load_settings(
         topics={"folder": base / "topics", "partitions": 2},
         stream={
             "recovery_folder": base / "recovery",
-            "epoch_seconds": 0.1,
+            "epoch_seconds": epoch_seconds,
             "catalog": {"window": 8},
             "looks": {"window": 8},
         },
@@ -47,8 +49,33 @@ def topic(base: Path, name: str) -> FileTopic:
     return opened
 
 
+@dataclass
+class Interruption:
+    """When a process is ready to be killed: in its ``at``-th call, counted from 1, which ends when
+    ``release`` is set; with 0, as soon as the flow is opened."""
+
+    at: int
+    ready: Event
+    release: Event | None = None
+    calls: int = 0
+
+    def on_open(self) -> None:
+        if self.at == 0:
+            self.ready.set()
+
+    async def on_call(self) -> None:
+        self.calls += 1
+        if self.calls == self.at:
+            self.ready.set()
+            if self.release is None:
+                await asyncio.Event().wait()
+            else:
+                await asyncio.to_thread(self.release.wait)
+
+
 class Effects:
-    """What outlives the process: a table of (name, value), the first value of a name stays."""
+    """What survives the process: a table of (name, value), where the first value of a name stays,
+    and logs of the calls that began and of those that had their effect."""
 
     def __init__(self, base: Path) -> None:
         self._db = sqlite3.connect(
@@ -57,6 +84,7 @@ class Effects:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute("CREATE TABLE IF NOT EXISTS effects (name TEXT PRIMARY KEY, value TEXT)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS begun (name TEXT)")
         self._db.execute("CREATE TABLE IF NOT EXISTS calls (name TEXT)")
 
     def put(self, name: str, value: str) -> str:
@@ -71,15 +99,25 @@ class Effects:
     def calls(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM calls").fetchone()[0])
 
+    def begin(self, name: str) -> None:
+        self._db.execute("INSERT INTO begun VALUES (?)", (name,))
+
+    def begun_again(self) -> int:
+        query = "SELECT count(*) - count(DISTINCT name) FROM begun"
+        return int(self._db.execute(query).fetchone()[0])
+
     async def claim(self, name: str, owner: str, ttl_seconds: float) -> str:
         return self.put(name, owner)
 
 
-def open_catalog(base: Path) -> OpenFlow:
+def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFlow:
     """Every packet is a change; one whose payload says so is refused."""
     effects = Effects(base)
 
     async def apply(packet: Packet, position: str) -> Applied:
+        effects.begin(position)
+        if interruption is not None:
+            await interruption.on_call()
         await asyncio.sleep(random.uniform(0, 0.02))
         if packet.payload.get("refuse"):
             raise InvalidUpdate("as asked")
@@ -105,20 +143,29 @@ def open_catalog(base: Path) -> OpenFlow:
 
     @contextmanager
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
+        if interruption is not None:
+            interruption.on_open()
         yield catalog.build(settings, apply, runtime)
 
     return open_flow
 
 
-def run_catalog(base: Path, once: bool) -> None:
-    settings = flow_settings(base)
-    sys.exit(execute("catalog", settings.stream.catalog, settings, open_catalog(base), once=once))
+def run_catalog(base: Path, interruption: Interruption | None) -> None:
+    """Run the flow until it is killed; without ``interruption``, over what there is."""
+    settings = flow_settings(base, epoch_seconds=0.02)
+    open_flow = open_catalog(base, interruption)
+    once = interruption is None
+    sys.exit(execute("catalog", settings.stream.catalog, settings, open_flow, once=once))
 
 
-def open_looks(base: Path) -> OpenFlow:
+def open_looks(base: Path, interruption: Interruption | None = None) -> OpenFlow:
     """Every look is matched with nothing."""
+    effects = Effects(base)
 
     async def match(look: Look, budget: Budget) -> LookMatches:
+        effects.begin(look.look_id)
+        if interruption is not None:
+            await interruption.on_call()
         await asyncio.sleep(random.uniform(0, 0.02))
         return LookMatches(
             event_id=matched_event_id(look.look_id), look_id=look.look_id, matched_at=NOW
@@ -126,11 +173,26 @@ def open_looks(base: Path) -> OpenFlow:
 
     @contextmanager
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
-        yield looks.build(settings, match, Effects(base), runtime)
+        if interruption is not None:
+            interruption.on_open()
+        yield looks.build(settings, match, refuse, effects, runtime)
 
     return open_flow
 
 
-def run_looks(base: Path, once: bool) -> None:
-    settings = flow_settings(base)
-    sys.exit(execute("looks", settings.stream.looks, settings, open_looks(base), once=once))
+def refuse(look: Look, error: LookSyncError) -> LookMatches:
+    return LookMatches(
+        event_id=matched_event_id(look.look_id),
+        look_id=look.look_id,
+        user_id=look.user_id,
+        refused=error.reason,
+        matched_at=NOW,
+    )
+
+
+def run_looks(base: Path, interruption: Interruption | None) -> None:
+    """Run the flow until it is killed; without ``interruption``, over what there is."""
+    settings = flow_settings(base, epoch_seconds=0.02)
+    open_flow = open_looks(base, interruption)
+    once = interruption is None
+    sys.exit(execute("looks", settings.stream.looks, settings, open_flow, once=once))

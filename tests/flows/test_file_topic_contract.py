@@ -1,4 +1,4 @@
-"""File topics keep what every kind of topic promises."""
+"""File topics satisfy the contract of topics."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from topic_contract import TopicContract, World
 
 from schemas.settings import load_settings
+from tests.flows.topic_contract import TopicContract, World
 
 
 class TestFileTopics(TopicContract):

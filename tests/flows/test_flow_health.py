@@ -1,15 +1,15 @@
-"""A flow's endpoints tell the truth: while it starts, works, waits for a part, and works again."""
+"""A flow's endpoints while it starts, works, waits for an unavailable service, and works again."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from test_flows import packet, topic
-from watched_flow import WatchedFlow
-
 from schemas.records import Record
 from schemas.settings import load_settings
 from services.processes import free_port
+from tests.flows.flow_process import topic
+from tests.flows.in_process import packet
+from tests.watched_flow import WatchedFlow
 
 
 def test_the_endpoints_tell_the_truth_through_an_outage(tmp_path: Path) -> None:
@@ -27,12 +27,12 @@ def test_the_endpoints_tell_the_truth_through_an_outage(tmp_path: Path) -> None:
     updates.append([Record("acme:1", packet("1"))])
 
     def outage() -> None:
-        flow.reaches("/readyz", 200)
+        flow.wait_for_status("/readyz", 200)
         assert flow.status("/startupz") == 200
 
         flow.ledger_away.set()
         updates.append([Record(f"acme:{n}", packet(str(n))) for n in range(2, 5)])
-        during = flow.reaches("/readyz", 503)
+        during = flow.wait_for_status("/readyz", 503)
 
         assert flow.status("/livez") == 200
         assert [part["part"] for part in during["away"]] == ["redis"]
@@ -40,7 +40,7 @@ def test_the_endpoints_tell_the_truth_through_an_outage(tmp_path: Path) -> None:
         assert during["in_flight"] >= during["away"][0]["waiting"] >= 1
 
         flow.ledger_away.clear()
-        after = flow.reaches("/readyz", 200)
+        after = flow.wait_for_status("/readyz", 200)
 
         assert after["away"] == []
         assert after["source_age"] < 30

@@ -1,30 +1,30 @@
-"""Each look exactly one event: whatever repeats, orders, failures and crashes come together."""
+"""One event per look, whatever repetitions, orders, failures and crashes combine."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 from bytewax.dataflow import Dataflow
-from flow_process import NOW, flow_settings, topic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_flows import letters, look
 
 from dataflows import looks
 from dataflows.execution import MISCONFIGURED, execute
 from dataflows.runtime import FlowRuntime
 from operators.budget import Budget
-from schemas.errors import ImageRefused, Misconfigured
+from schemas.errors import ImageRefused, IndexMismatch
 from schemas.ids import matched_event_id
 from schemas.looks import Look, LookMatches
 from schemas.records import Record
 from schemas.settings import LookFlowSettings, Settings, StreamSettings
+from tests.flows.flow_process import NOW, flow_settings, refuse, topic
+from tests.flows.in_process import letters, look
 
 LOOK_IDS = "abcdefghijklmnop"
 
@@ -46,7 +46,7 @@ class KeptClaims:
     look_ids=st.lists(st.sampled_from(LOOK_IDS), min_size=8, max_size=24),
     broken=st.sets(st.integers(0, 23), max_size=3),
     refused=st.sets(st.sampled_from(LOOK_IDS), max_size=2),
-    crashes=st.lists(st.integers(10, 90), max_size=3),
+    crashes=st.lists(st.integers(1, 24), max_size=3),
 )
 def test_each_look_has_exactly_one_event(
     tmp_path_factory: pytest.TempPathFactory,
@@ -55,7 +55,7 @@ def test_each_look_has_exactly_one_event(
     refused: set[str],
     crashes: list[int],
 ) -> None:
-    """``crashes``: after how many milliseconds each execution dies, without a last snapshot."""
+    """``crashes``: the call that ends each execution, without a last snapshot."""
     base = tmp_path_factory.mktemp("flow")
     records = [
         Record(name, b"{") if number in broken else look(name)
@@ -64,8 +64,8 @@ def test_each_look_has_exactly_one_event(
     topic(base, "looks.generated").append(records)
     claims = KeptClaims()
 
-    for milliseconds in crashes:
-        assert execute_looks(base, claims, refused, milliseconds / 1000) in (0, MISCONFIGURED)
+    for call in crashes:
+        assert execute_looks(base, claims, refused, call) in (0, MISCONFIGURED)
     assert execute_looks(base, claims, refused, None) == 0
 
     matched = topic(base, "looks.matched")
@@ -80,16 +80,15 @@ def test_each_look_has_exactly_one_event(
     assert len(letters(base, "looks.generated")) == len(broken & set(range(len(look_ids))))
 
 
-def execute_looks(
-    base: Path, claims: KeptClaims, refused: set[str], crash_after: float | None
-) -> int:
-    """One execution; the first call that ends later than ``crash_after`` ends the flow."""
-    started = time.monotonic()
+def execute_looks(base: Path, claims: KeptClaims, refused: set[str], crash_at: int | None) -> int:
+    """One execution; its ``crash_at``-th call, counted from 1, ends the flow."""
+    calls = count(1)
 
     async def match(look: Look, budget: Budget) -> LookMatches:
-        await asyncio.sleep(0.01 * (ord(look.look_id) % 3))
-        if crash_after is not None and time.monotonic() > started + crash_after:
-            raise Misconfigured("a crash")
+        call = next(calls)
+        await asyncio.sleep(0.01 * (ord(look.look_id) % 3))  # some epochs end between calls
+        if call == crash_at:
+            raise IndexMismatch("a crash")
         if look.look_id in refused:
             raise ImageRefused("as drawn", reason="too-large")
         return LookMatches(
@@ -98,7 +97,7 @@ def execute_looks(
 
     @contextmanager
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
-        yield looks.build(settings, match, claims, runtime)
+        yield looks.build(settings, match, refuse, claims, runtime)
 
     flow = LookFlowSettings(window=2)
     stream = StreamSettings(recovery_folder=base / "recovery", epoch_seconds=0.005, looks=flow)

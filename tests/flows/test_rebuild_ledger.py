@@ -1,4 +1,4 @@
-"""Redis is lost, the flow refuses, the ledger is rebuilt, a replay settles the rest."""
+"""Redis is lost: the flow refuses to start, the ledger is rebuilt, a replay completes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -25,10 +25,10 @@ from schemas.catalog import LedgerEntry
 from schemas.settings import Settings, load_settings
 
 UNTOLD = {"image_url"}
-"""Which of a product's pictures could be had is not told by a change."""
+"""A change event does not say which of a product's pictures could be fetched."""
 HISTORY = {"last_position", "last_decision", "changed_at"}
 SILENT = {"version", "patched", "deleted_version"}
-"""What packets that change nothing leave behind."""
+"""Fields that packets without a change set in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Shop:
     world: World
     settings: Settings
 
-    def run(self, flow: str) -> int:
+    def run(self, flow: Literal["catalog", "looks"]) -> int:
         return run_flow(flow, self.settings, once=True)
 
     def lose_redis(self) -> None:
@@ -71,7 +71,9 @@ class Shop:
         async def compare() -> tuple[object, ...]:
             async with open_ledger_repair(self.settings) as parts:
                 truth = self.world.truth()
-                return (await compare_index(truth, parts.index, parts.ledger)).differences
+                return (
+                    await compare_index(truth, parts.rebuild.index, parts.rebuild.ledger)
+                ).differences
 
         return asyncio.run(compare())
 
@@ -110,15 +112,19 @@ def test_lost_refused_rebuilt_replayed(shop: Shop, capsys: pytest.CaptureFixture
     assert shop.run("catalog") == MISCONFIGURED
     assert shop.ledger(UNTOLD) == {}, "a refusal leaves no trace"
 
-    told = asyncio.run(rebuild(shop.settings))
+    output = asyncio.run(rebuild(shop.settings))
     rebuilt = shop.ledger(UNTOLD)
-    assert (told.not_indexed, told.known_by_index_only, told.deleted_but_indexed) == (0, 0, [])
+    assert (output.not_indexed, output.known_by_index_only, output.deleted_but_indexed) == (
+        0,
+        0,
+        [],
+    )
     assert {key for key in before if key not in rebuilt} <= deleted, "tombstones without a change"
     for key, entry in rebuilt.items():
         differing = {name for name, value in entry.items() if value != before[key][name]}
         assert differing <= SILENT, key
         assert LedgerEntry(**entry).exists == LedgerEntry(**before[key]).exists
-    assert told.products + told.tombstones == len(rebuilt)
+    assert output.products + output.tombstones == len(rebuilt)
 
     assert shop.run("catalog") == 0  # from the first packet, as its positions are gone
     assert shop.ledger(UNTOLD | HISTORY) == {

@@ -1,13 +1,16 @@
-"""Pictures as bytes, good ones and hostile ones."""
+"""Encoded pictures, valid and hostile."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from operators.images.decode import decode
 
 
 def drawn(size: tuple[int, int] = (64, 48), mode: str = "RGB") -> Image.Image:
@@ -19,7 +22,7 @@ def drawn(size: tuple[int, int] = (64, 48), mode: str = "RGB") -> Image.Image:
     return image.convert(mode)
 
 
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+def encoded(image: Image.Image, format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
@@ -27,6 +30,7 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
 
 JPEG = encoded(drawn(), "JPEG", quality=95)
 PNG = encoded(drawn(), "PNG")
+PNG_HASH = decode(PNG, max_pixels=10_000, max_side=256).pixel_hash
 
 
 def animated(format: str) -> bytes:
@@ -35,7 +39,7 @@ def animated(format: str) -> bytes:
 
 
 def oriented(orientation: int) -> bytes:
-    """A JPEG that is upright once its EXIF orientation is undone."""
+    """A JPEG that is upright after its EXIF orientation has been applied."""
     turned = {
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,7 +75,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_that_claims(width: int, height: int, data: bytes = b"") -> bytes:
-    """A PNG whose header promises a size; ``data`` are its raw scan lines, mostly missing."""
+    """A PNG with this size in its header; ``data``: its raw scan lines, usually too few."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

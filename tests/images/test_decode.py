@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import encoded_pictures as pictures
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,13 +7,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from operators.images.decode import decode
+from operators.ports import Picture
 from schemas.errors import ImageRefused
+from tests.images import encoded_pictures as pictures
 
-LIMITS = {"max_pixels": 4_000_000, "max_side": 256}
+MAX_SIDE = 256
+
+
+def decode_limited(content: bytes) -> Picture:
+    return decode(content, max_pixels=4_000_000, max_side=MAX_SIDE)
 
 
 def similar(image: Image.Image, expected: Image.Image) -> bool:
-    """Equal but for what lossy coding does."""
+    """Equal up to compression artefacts."""
     if image.size != expected.size or image.mode != "RGB":
         return False
     difference = np.abs(np.asarray(image, dtype=int) - np.asarray(expected, dtype=int))
@@ -45,70 +50,70 @@ def similar(image: Image.Image, expected: Image.Image) -> bool:
         *(pytest.param(pictures.oriented(tag), id=f"exif-{tag}") for tag in range(1, 9)),
     ],
 )
-def test_every_kind_of_file_becomes_the_same_upright_rgb_picture(content):
-    assert similar(decode(content, **LIMITS).image, pictures.drawn())
+def test_every_format_decodes_to_the_same_upright_rgb_picture(content: bytes) -> None:
+    assert similar(decode_limited(content).image, pictures.drawn())
 
 
-def test_grey_pictures_keep_their_brightness():
-    grey = decode(pictures.encoded(pictures.drawn(mode="L"), "PNG"), **LIMITS).image
+def test_grey_pictures_keep_their_brightness() -> None:
+    grey = decode_limited(pictures.encoded(pictures.drawn(mode="L"), "PNG")).image
     assert similar(grey, pictures.drawn(mode="L").convert("RGB"))
 
 
-def test_16_bit_grey_keeps_its_brightness():
-    image = decode(pictures.png_16_bit_grey(), **LIMITS).image
+def test_16_bit_grey_keeps_its_brightness() -> None:
+    image = decode_limited(pictures.png_16_bit_grey()).image
     assert image.getpixel((5, 5)) == (0x20, 0x20, 0x20)
     assert image.getpixel((60, 5)) == (0xE0, 0xE0, 0xE0)
 
 
-def test_black_and_white_pictures_become_rgb():
-    image = decode(pictures.encoded(pictures.drawn(mode="1"), "PNG"), **LIMITS).image
+def test_black_and_white_pictures_become_rgb() -> None:
+    image = decode_limited(pictures.encoded(pictures.drawn(mode="1"), "PNG")).image
     assert (image.mode, image.getpixel((5, 5))) == ("RGB", (255, 255, 255))
 
 
-def test_what_is_transparent_becomes_white():
+def test_transparency_becomes_white() -> None:
     clear = Image.new("RGBA", (64, 48), (255, 0, 0, 0))
     clear.paste((255, 0, 0, 128), (0, 0, 32, 48))
-    image = decode(pictures.encoded(clear, "PNG"), **LIMITS).image
+    image = decode_limited(pictures.encoded(clear, "PNG")).image
     assert image.getpixel((60, 5)) == (255, 255, 255)
     assert image.getpixel((5, 5)) == (255, 127, 127)
 
 
-def test_a_transparent_palette_entry_becomes_white():
-    image = decode(pictures.palette_with_transparency(), **LIMITS).image
+def test_a_transparent_palette_entry_becomes_white() -> None:
+    image = decode_limited(pictures.palette_with_transparency()).image
     assert image.getpixel((5, 5)) == (255, 255, 255)
     assert image.getpixel((60, 5)) == (0, 0, 255)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
-def test_large_pictures_are_reduced_to_the_longest_side(format):
+def test_large_pictures_are_scaled_down_to_the_longest_side(format: str) -> None:
     content = pictures.encoded(pictures.drawn((1200, 800)), format)
-    assert similar(decode(content, **LIMITS).image, pictures.drawn((256, 171)))
+    assert similar(decode_limited(content).image, pictures.drawn((256, 171)))
 
 
-def test_small_pictures_are_not_enlarged():
-    assert decode(pictures.JPEG, **LIMITS).image.size == (64, 48)
+def test_small_pictures_are_not_enlarged() -> None:
+    assert decode_limited(pictures.JPEG).image.size == (64, 48)
 
 
-def test_broken_exif_does_not_spoil_the_picture():
+def test_broken_exif_is_ignored() -> None:
     broken = (
         pictures.JPEG[:2] + b"\xff\xe1\x00\x10Exif\0\0II*\0\xff\xff\xff\xff" + pictures.JPEG[2:]
     )
-    assert similar(decode(broken, **LIMITS).image, pictures.drawn())
+    assert similar(decode_limited(broken).image, pictures.drawn())
 
 
-def test_equal_pixels_have_equal_hashes_whatever_the_file():
-    png = decode(pictures.PNG, **LIMITS)
-    smaller_file = decode(pictures.encoded(pictures.drawn(), "PNG", compress_level=9), **LIMITS)
-    bmp = decode(pictures.encoded(pictures.drawn(), "BMP"), **LIMITS)
+def test_the_hash_depends_on_the_pixels_not_the_file() -> None:
+    png = decode_limited(pictures.PNG)
+    smaller_file = decode_limited(pictures.encoded(pictures.drawn(), "PNG", compress_level=9))
+    bmp = decode_limited(pictures.encoded(pictures.drawn(), "BMP"))
     assert png.pixel_hash == smaller_file.pixel_hash == bmp.pixel_hash
 
 
-def test_one_other_pixel_or_another_shape_is_another_hash():
+def test_another_pixel_or_another_shape_changes_the_hash() -> None:
     changed = pictures.drawn()
     changed.putpixel((3, 40), (254, 0, 0))
     same_bytes_other_shape = Image.frombytes("RGB", (48, 64), pictures.drawn().tobytes())
     images = [pictures.drawn(), changed, same_bytes_other_shape]
-    hashes = {decode(pictures.encoded(image, "PNG"), **LIMITS).pixel_hash for image in images}
+    hashes = {decode_limited(pictures.encoded(image, "PNG")).pixel_hash for image in images}
     assert len(hashes) == 3
 
 
@@ -147,16 +152,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("content", "reason"), REFUSED.values(), ids=REFUSED)
-def test_bad_bytes_are_refused_with_their_reason(content, reason):
+def test_bad_bytes_are_refused_with_their_reason(content: bytes, reason: str) -> None:
     with pytest.raises(ImageRefused) as refusal:
-        decode(content, **LIMITS)
+        decode_limited(content)
     assert refusal.value.reason == reason
     assert str(refusal.value)
 
 
-def test_a_picture_of_exactly_the_pixel_limit_is_taken():
+def test_a_picture_of_exactly_the_pixel_limit_is_accepted() -> None:
     content = pictures.encoded(Image.new("RGB", (2000, 2000), "red"), "JPEG")
-    assert decode(content, **LIMITS).image.size == (256, 256)
+    assert decode_limited(content).image.size == (256, 256)
 
 
 @settings(max_examples=150, deadline=None)
@@ -164,17 +169,19 @@ def test_a_picture_of_exactly_the_pixel_limit_is_taken():
     original=st.sampled_from(
         [pictures.JPEG, pictures.PNG, pictures.animated("GIF"), pictures.animated("WEBP")]
     ),
-    places=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=9),
+    edits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=9),
     cut=st.floats(0, 1),
 )
-def test_damaged_files_give_a_picture_or_a_refusal_and_nothing_else(original, places, cut):
+def test_a_damaged_file_is_decoded_or_refused(
+    original: bytes, edits: list[tuple[float, int]], cut: float
+) -> None:
     damaged = bytearray(original[: int(len(original) * cut)])
-    for place, value in places:
+    for position, value in edits:
         if damaged:
-            damaged[int(place * len(damaged))] = value
+            damaged[int(position * len(damaged))] = value
     try:
-        picture = decode(bytes(damaged), **LIMITS)
+        picture = decode_limited(bytes(damaged))
     except ImageRefused:
         return
     assert picture.image.mode == "RGB"
-    assert max(picture.image.size) <= LIMITS["max_side"]
+    assert max(picture.image.size) <= MAX_SIDE

@@ -1,30 +1,36 @@
-"""HTTP caching as RFC 9111 has it, seen from the host: which requests reach it."""
+"""HTTP caching by RFC 9111, observed at the host: which requests reach it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-import encoded_pictures as pictures
 import pytest
-from picture_host import response
 from PIL import Image
 
 from operators.images import http_cache
 from schemas.errors import ImageRefused
 from schemas.looks import ImageReference
+from schemas.settings import ImageSettings
+from tests.images import encoded_pictures as pictures
+from tests.images.conftest import OpenFetcher
+from tests.images.picture_host import PictureHost, Request, Respond, response
 
+FRESH = "max-age=60"
 OTHER_PNG = pictures.encoded(Image.new("RGB", (20, 20), "green"), "PNG")
 
 
 @pytest.fixture
-def cached(settings, tmp_path):
+def cached(settings: ImageSettings, tmp_path: Path) -> ImageSettings:
     return settings.model_copy(update={"http_cache": tmp_path / "cache"})
 
 
-def revalidating(body: bytes, etag: str):
-    """A host that answers 304 to whoever has the current ETag."""
+def revalidating(body: bytes, etag: str) -> Respond:
+    """Responds 304 to requests with the current ETag."""
 
-    async def reply(request, writer):
+    async def reply(request: Request, writer: asyncio.StreamWriter) -> None:
         if request.headers.get("if-none-match") == etag:
             writer.write(response(b"", status="304 Not Modified", etag=etag))
         else:
@@ -33,18 +39,20 @@ def revalidating(body: bytes, etag: str):
     return reply
 
 
-async def test_a_fresh_picture_is_not_asked_for_again_by_another_process_either(
-    host, cached, open_fetcher
-):
+async def test_a_fresh_picture_is_requested_once_by_all_fetchers_of_a_folder(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
     fresh = response(pictures.PNG, cache_control="max-age=60")
     reference = ImageReference(url=host.serve("/a.png", fresh))
     first = await open_fetcher(cached).fetch(reference)
-    second = await open_fetcher(cached).fetch(reference)  # another fetcher, the same folder
+    second = await open_fetcher(cached).fetch(reference)
     assert first.pixel_hash == second.pixel_hash
     assert len(host.requests) == 1
 
 
-async def test_a_picture_with_an_etag_is_revalidated_and_not_sent_again(host, cached, open_fetcher):
+async def test_a_picture_with_an_etag_is_revalidated(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
     reference = ImageReference(url=host.serve("/a.png", revalidating(pictures.PNG, '"v1"')))
     fetcher = open_fetcher(cached)
     hashes = {(await fetcher.fetch(reference)).pixel_hash for _ in range(3)}
@@ -56,7 +64,9 @@ async def test_a_picture_with_an_etag_is_revalidated_and_not_sent_again(host, ca
     ]
 
 
-async def test_a_new_picture_behind_the_same_url_is_noticed(host, cached, open_fetcher):
+async def test_a_changed_picture_at_the_same_url_is_fetched(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
     fetcher = open_fetcher(cached)
     reference = ImageReference(url=host.serve("/a.png", revalidating(pictures.PNG, '"v1"')))
     before = await fetcher.fetch(reference)
@@ -66,7 +76,9 @@ async def test_a_new_picture_behind_the_same_url_is_noticed(host, cached, open_f
     assert before.pixel_hash != after.pixel_hash == again.pixel_hash
 
 
-async def test_freshness_is_not_guessed_from_last_modified(host, cached, open_fetcher):
+async def test_freshness_is_not_estimated_from_last_modified(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
     old = "Mon, 01 Jan 2024 00:00:00 GMT"
     reference = ImageReference(url=host.serve("/a.png", response(pictures.PNG, last_modified=old)))
     fetcher = open_fetcher(cached)
@@ -75,18 +87,22 @@ async def test_freshness_is_not_guessed_from_last_modified(host, cached, open_fe
     assert [request.headers.get("if-modified-since") for request in host.requests] == [None, old]
 
 
-async def test_no_store_is_obeyed(host, cached, open_fetcher):
+async def test_no_store_is_obeyed(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
     private = response(pictures.PNG, cache_control="no-store")
     reference = ImageReference(url=host.serve("/a.png", private))
     fetcher = open_fetcher(cached)
     await fetcher.fetch(reference)
     await fetcher.fetch(reference)
     assert len(host.requests) == 2
-    assert not [path for path in cached.http_cache.rglob("*") if path.is_file()]
+    assert not stored_files(cached)
 
 
-async def test_what_was_too_large_is_not_kept(host, cached, open_fetcher):
-    async def large(request, writer):
+async def test_a_body_over_the_size_limit_is_not_stored(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher
+) -> None:
+    async def large(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\nconnection: close\r\n\r\n")
         writer.write(bytes(cached.max_bytes + 1))
         await writer.drain()
@@ -99,22 +115,24 @@ async def test_what_was_too_large_is_not_kept(host, cached, open_fetcher):
     assert len(host.requests) == 2
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"{}\n", b'{"method": 3}\nabc', b"\xff\xfe"])
-async def test_a_spoilt_cache_file_is_fetched_anew(host, cached, open_fetcher, rubbish):
+@pytest.mark.parametrize("garbage", [b"", b"{}\n", b'{"method": 3}\nabc', b"\xff\xfe"])
+async def test_a_damaged_cache_file_is_fetched_again(
+    host: PictureHost, cached: ImageSettings, open_fetcher: OpenFetcher, garbage: bytes
+) -> None:
     fresh = response(pictures.PNG, cache_control="max-age=60")
     reference = ImageReference(url=host.serve("/a.png", fresh))
     fetcher = open_fetcher(cached)
     before = await fetcher.fetch(reference)
-    (file,) = (path for path in cached.http_cache.rglob("*") if path.is_file())
-    file.write_bytes(rubbish)
+    (file,) = stored_files(cached)
+    file.write_bytes(garbage)
     after = await fetcher.fetch(reference)
     assert before.pixel_hash == after.pixel_hash
     assert len(host.requests) == 2
 
 
-async def test_a_cache_that_cannot_be_written_only_costs_the_caching(
-    host, settings, open_fetcher, tmp_path
-):
+async def test_an_unwritable_cache_only_disables_caching(
+    host: PictureHost, settings: ImageSettings, open_fetcher: OpenFetcher, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"in the way")
     fetcher = open_fetcher(settings.model_copy(update={"http_cache": tmp_path / "file" / "cache"}))
     fresh = response(pictures.PNG, cache_control="max-age=60")
@@ -123,18 +141,80 @@ async def test_a_cache_that_cannot_be_written_only_costs_the_caching(
     assert len(host.requests) == 3
 
 
-async def test_the_folder_is_kept_within_its_limit_by_removing_what_was_used_longest_ago(
-    host, cached, open_fetcher, monkeypatch
-):
-    size = len(pictures.PNG)
-    monkeypatch.setattr(http_cache, "MAX_FOLDER_BYTES", 4 * (size + 500))
-    monkeypatch.setattr(http_cache, "SWEEP_EVERY_BYTES", 1)
+def stored_files(settings: ImageSettings) -> list[Path]:
+    assert settings.http_cache is not None
+    return [path for path in settings.http_cache.rglob("*") if path.is_file()]
+
+
+def age_by_a_minute(settings: ImageSettings) -> None:
+    """As if a minute had passed since each file was last used."""
+    for path in stored_files(settings):
+        used = path.stat().st_mtime - 60
+        os.utime(path, (used, used))
+
+
+@pytest.fixture
+async def fetch(
+    host: PictureHost,
+    cached: ImageSettings,
+    open_fetcher: OpenFetcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[int], Awaitable[None]]:
+    """Fetches one of five pictures by number, a minute after the last call, through a cache with
+    room for three. Pictures 0, 1 and 2 are cached."""
+    references = [
+        ImageReference(url=host.serve(f"/{n}.png", response(pictures.PNG, cache_control=FRESH)))
+        for n in range(5)
+    ]
     fetcher = open_fetcher(cached)
-    fresh = response(pictures.PNG, cache_control="max-age=60")
-    references = [ImageReference(url=host.serve(f"/{n}.png", fresh)) for n in range(10)]
-    for reference in references:
-        await fetcher.fetch(references[0])  # in use all the time
-        await fetcher.fetch(reference)
-    files = [path for path in cached.http_cache.rglob("*") if path.is_file()]
-    assert 1 < len(files) <= 5
-    assert [request.path for request in host.requests].count("/0.png") == 1
+
+    async def fetch_one(number: int) -> None:
+        age_by_a_minute(cached)
+        await fetcher.fetch(references[number])
+
+    await fetch_one(0)
+    (first,) = stored_files(cached)
+    monkeypatch.setattr(http_cache, "MAX_FOLDER_BYTES", int(3.5 * first.stat().st_size))
+    monkeypatch.setattr(http_cache, "SWEEP_EVERY_BYTES", 1)
+    await fetch_one(1)
+    await fetch_one(2)
+    return fetch_one
+
+
+async def test_the_least_recently_used_picture_is_evicted_first(
+    host: PictureHost, cached: ImageSettings, fetch: Callable[[int], Awaitable[None]]
+) -> None:
+    await fetch(0)  # a hit: picture 1 is now the least recently used
+    await fetch(3)
+    assert len(stored_files(cached)) == 3
+    host.requests.clear()
+    for number in (0, 2, 3):
+        await fetch(number)
+    assert not host.requests
+    await fetch(1)
+    assert [request.path for request in host.requests] == ["/1.png"]
+
+
+async def test_eviction_stops_at_the_limit(
+    host: PictureHost, cached: ImageSettings, fetch: Callable[[int], Awaitable[None]]
+) -> None:
+    assert len(stored_files(cached)) == 3
+    await fetch(3)
+    await fetch(4)
+    assert len(stored_files(cached)) == 3
+
+
+async def test_a_new_process_sweeps_at_its_first_write(
+    host: PictureHost,
+    cached: ImageSettings,
+    open_fetcher: OpenFetcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fresh = response(pictures.PNG, cache_control=FRESH)
+    references = [ImageReference(url=host.serve(f"/{n}.png", fresh)) for n in range(3)]
+    before = open_fetcher(cached)
+    await before.fetch(references[0])
+    await before.fetch(references[1])
+    monkeypatch.setattr(http_cache, "MAX_FOLDER_BYTES", 1)
+    await open_fetcher(cached).fetch(references[2])
+    assert not stored_files(cached)

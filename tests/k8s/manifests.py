@@ -1,4 +1,4 @@
-"""The overlays of k8s/ as the cluster would be given them."""
+"""The overlays of k8s/, as built for the cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def kustomize() -> Path | None:
 
 @cache
 def build(folder: Path) -> tuple[Manifest, ...]:
-    """Skips the test, visibly, when there is no kustomize."""
+    """Build a kustomization; skip the test when there is no kustomize."""
     if (tool := kustomize()) is None:
         pytest.skip("no kustomize: `make k8s-tools` builds it, if there is Go")
     done = subprocess.run([tool, "build", folder], capture_output=True, text=True, check=False)
@@ -48,17 +48,17 @@ def named(manifests: tuple[Manifest, ...], kind: str, name: str) -> Manifest:
     return found
 
 
-WORKLOADS = ("StatefulSet", "Deployment", "Job")
+WORKLOADS = ("Deployment", "Job")
 
 
 def pods(manifests: tuple[Manifest, ...]) -> Iterator[tuple[str, Manifest]]:
-    """Name of each workload, and the template of its pods."""
+    """The name of each workload and its pod template."""
     for workload in of_kind(manifests, *WORKLOADS):
         yield workload["metadata"]["name"], workload["spec"]["template"]
 
 
 def containers(pod: Manifest) -> list[Manifest]:
-    return pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def variables(container: Manifest) -> dict[str, Manifest]:
@@ -66,4 +66,12 @@ def variables(container: Manifest) -> dict[str, Manifest]:
 
 
 def arguments(container: Manifest) -> list[str]:
-    return container.get("args", [])
+    return list(container.get("args", []))
+
+
+def selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    for rule in selector.get("matchExpressions", []):
+        value = labels.get(rule["key"])
+        if value is None or (rule["operator"] == "In" and value not in rule["values"]):
+            return False
+    return bool(selector.get("matchLabels", {}).items() <= labels.items())

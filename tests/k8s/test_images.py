@@ -1,4 +1,4 @@
-"""The Dockerfiles, as far as they can be checked without an engine that builds them."""
+"""The Dockerfiles, checked as far as possible without a container engine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from manifests import ROOT
+
+from tests.k8s.manifests import ROOT
 
 DOCKERFILES = [ROOT / "Dockerfile", ROOT / "Dockerfile.cuda"]
 each = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """(instruction, its arguments), comments and line breaks gone."""
+    """Each instruction with its arguments, without comments and line breaks."""
     lines = [line for line in dockerfile.read_text().splitlines() if not line.startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ")
     return [
@@ -39,7 +40,7 @@ def test_only_known_instructions(dockerfile: Path) -> None:
 
 
 @each
-def test_bases_are_pinned_and_of_the_project_s_python(dockerfile: Path) -> None:
+def test_base_images_are_pinned_to_a_supported_python(dockerfile: Path) -> None:
     bases = [rest.split()[0] for rest in of(dockerfile, "FROM")]
 
     assert len(bases) == 2, "one stage builds, the other runs"
@@ -48,7 +49,7 @@ def test_bases_are_pinned_and_of_the_project_s_python(dockerfile: Path) -> None:
 
 
 @each
-def test_what_runs_is_not_root_and_has_no_build_tools(dockerfile: Path) -> None:
+def test_the_final_stage_is_not_root_and_has_no_build_tools(dockerfile: Path) -> None:
     everything = instructions(dockerfile)
     last = max(n for n, (name, _) in enumerate(everything) if name == "FROM")
     final = everything[last + 1 :]
@@ -64,9 +65,9 @@ def test_what_runs_is_not_root_and_has_no_build_tools(dockerfile: Path) -> None:
 
 
 @each
-def test_what_is_copied_is_there_and_not_ignored(dockerfile: Path) -> None:
+def test_copied_sources_exist_and_are_not_ignored(dockerfile: Path) -> None:
     ignore = (ROOT / ".dockerignore").read_text().splitlines()
-    let_in = {line.removeprefix("!") for line in ignore if line.startswith("!")}
+    included = {line.removeprefix("!") for line in ignore if line.startswith("!")}
     copied = {
         source.rstrip("/")
         for rest in of(dockerfile, "COPY")
@@ -75,7 +76,7 @@ def test_what_is_copied_is_there_and_not_ignored(dockerfile: Path) -> None:
     }
 
     assert "*" in ignore
-    assert copied == let_in
+    assert copied == included
     for source in copied:
         assert (ROOT / source).exists()
 
@@ -88,7 +89,7 @@ def test_every_package_of_the_wheel_is_copied(dockerfile: Path) -> None:
     assert packages <= {rest.split()[-1].rstrip("/") for rest in of(dockerfile, "COPY")}
 
 
-def test_the_cpu_torch_is_the_version_of_the_lock() -> None:
+def test_the_cpu_torch_has_the_locked_version() -> None:
     locked = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     versions = {package["name"]: package["version"] for package in locked}
 
@@ -106,7 +107,7 @@ def uv() -> str:
 
 
 def run(uv: str, command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """A uv command of a Dockerfile, with ``folder`` in the place of the image's."""
+    """Run a uv command of a Dockerfile, with ``folder`` in place of the image's folders."""
     venv = folder / "venv"
     words = shlex.split(command.replace("/src/", f"{folder}/").replace("/app/.venv", str(venv)))
     return subprocess.run(
@@ -123,7 +124,7 @@ def uv_commands(dockerfile: Path) -> list[str]:
     return [rest for rest in of(dockerfile, "RUN") if rest.startswith("uv ")]
 
 
-def test_the_cuda_image_takes_what_the_lock_says(uv: str, tmp_path: Path) -> None:
+def test_the_cuda_image_installs_the_lock(uv: str, tmp_path: Path) -> None:
     commands = uv_commands(DOCKERFILES[1])
 
     assert len(commands) == 2
@@ -131,10 +132,10 @@ def test_the_cuda_image_takes_what_the_lock_says(uv: str, tmp_path: Path) -> Non
         done = run(uv, command, tmp_path, "--dry-run")
         assert done.returncode == 0, done.stderr
         assert "+ torch==" in done.stderr
-        assert "+ pytest==" not in done.stderr, "nothing for developers"
+        assert "+ pytest==" not in done.stderr, "no development dependencies"
 
 
-def test_the_cpu_image_takes_what_the_lock_says_but_for_torch(uv: str, tmp_path: Path) -> None:
+def test_the_cpu_image_installs_the_lock_without_torch(uv: str, tmp_path: Path) -> None:
     venv, export, install, torch, project = uv_commands(DOCKERFILES[0])
     assert run(uv, venv, tmp_path).returncode == 0
     assert run(uv, export, tmp_path).returncode == 0
@@ -144,9 +145,9 @@ def test_the_cpu_image_takes_what_the_lock_says_but_for_torch(uv: str, tmp_path:
 
     assert done.returncode == 0, done.stderr
     assert "+ bytewax==" in done.stderr
-    assert "+ pytest==" not in done.stderr, "nothing for developers"
+    assert "+ pytest==" not in done.stderr, "no development dependencies"
     needed = [line for line in requirements.splitlines() if not line.lstrip().startswith("#")]
     assert not [line for line in needed if re.match("torch|nvidia|cuda|triton", line)]
-    # The last two need what is not here: an index of CPU builds, the image's file system.
+    # The last two need an index of CPU builds and the image's file system, so they are not run.
     assert torch.startswith("uv pip install --no-deps --torch-backend cpu torch==")
     assert project == "uv pip install --no-deps /src"

@@ -1,4 +1,4 @@
-"""What the cluster would be given is what Kubernetes understands, and what we promise of it."""
+"""The manifests are valid for Kubernetes and keep our security and availability rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
-from manifests import (
+
+from tests.k8s.manifests import (
     K8S,
     OVERLAYS,
     ROOT,
@@ -20,11 +21,13 @@ from manifests import (
     of_kind,
     overlay,
     pods,
+    selects,
 )
 
 KUBERNETES = ("1.32", "1.37")
-"""The oldest that has what is used (the label with a pod's ordinal is stable since), the newest
-whose schemas are here."""
+"""The oldest supported version, and the newest whose schemas are installed."""
+CUSTOM = "keda.sh/"
+"""Resources whose schemas are not Kubernetes's own."""
 BUILT = [*(K8S / "overlays" / name for name in OVERLAYS), K8S / "models"]
 
 
@@ -32,7 +35,8 @@ BUILT = [*(K8S / "overlays" / name for name in OVERLAYS), K8S / "models"]
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
 def test_every_resource_is_valid(folder: Path, version: str) -> None:
     for manifest in build(folder):
-        kubernetes_validate.validate(manifest, version, strict=True)
+        if not manifest["apiVersion"].startswith(CUSTOM):
+            kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_the_base_is_valid_without_kustomize() -> None:
@@ -42,18 +46,16 @@ def test_the_base_is_valid_without_kustomize() -> None:
                 kubernetes_validate.validate(manifest, KUBERNETES[-1], strict=True)
 
 
-def test_a_wrong_manifest_would_be_found() -> None:
-    (flow,) = of_kind(
-        tuple(yaml.safe_load_all((K8S / "base/looks.yaml").read_text())), WORKLOADS[0]
-    )
-    flow["spec"]["podManagmentPolicy"] = "Parallel"
+def test_validation_detects_a_misspelt_field() -> None:
+    (flow,) = of_kind(base("looks.yaml"), "Deployment")
+    flow["spec"]["minReadySecond"] = 30
 
-    with pytest.raises(kubernetes_validate.ValidationError, match="podManagmentPolicy"):
+    with pytest.raises(kubernetes_validate.ValidationError, match="minReadySecond"):
         kubernetes_validate.validate(flow, KUBERNETES[-1], strict=True)
 
 
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
-def test_no_pod_can_do_more_than_it_needs(folder: Path) -> None:
+def test_pods_run_with_least_privilege_and_bounded_resources(folder: Path) -> None:
     for name, pod in pods(build(folder)):
         spec = pod["spec"]
         assert spec["automountServiceAccountToken"] is False, name
@@ -71,7 +73,7 @@ def test_no_pod_can_do_more_than_it_needs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
-def test_images_are_named_by_version(folder: Path) -> None:
+def test_images_are_pinned_to_a_version(folder: Path) -> None:
     for name, pod in pods(build(folder)):
         for container in containers(pod):
             tag = container["image"].rpartition(":")[2]
@@ -79,7 +81,7 @@ def test_images_are_named_by_version(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_no_secret_is_written_here(name: str) -> None:
+def test_secrets_are_referenced_not_written(name: str) -> None:
     manifests = overlay(name)
 
     assert not of_kind(manifests, "Secret")
@@ -91,28 +93,25 @@ def test_no_secret_is_written_here(name: str) -> None:
 
 
 @pytest.mark.parametrize("folder", BUILT, ids=lambda folder: folder.name)
-def test_names_that_refer_to_something_do(folder: Path) -> None:
+def test_references_resolve(folder: Path) -> None:
     manifests = build(folder)
-    there = {(m["kind"], m["metadata"]["name"]) for m in manifests}
-    there |= {("PersistentVolumeClaim", "models")}  # of the overlay, where the models are fetched
+    existing = {(m["kind"], m["metadata"]["name"]) for m in manifests}
+    existing |= {("PersistentVolumeClaim", "models")}  # k8s/models uses the overlay's volume
     for workload in of_kind(manifests, *WORKLOADS):
         spec = workload["spec"]
         pod = spec["template"]
-        claimed = {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
         for container in containers(pod):
             mounted = {mount["name"] for mount in container["volumeMounts"]}
-            assert mounted <= volumes.keys() | claimed
+            assert mounted <= volumes.keys()
         for volume in volumes.values():
             if "configMap" in volume:
-                assert ("ConfigMap", volume["configMap"]["name"]) in there
+                assert ("ConfigMap", volume["configMap"]["name"]) in existing
             if "persistentVolumeClaim" in volume:
                 assert (
                     "PersistentVolumeClaim",
                     volume["persistentVolumeClaim"]["claimName"],
-                ) in there
-        if workload["kind"] == "StatefulSet":
-            assert ("Service", spec["serviceName"]) in there
+                ) in existing
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -127,13 +126,13 @@ def test_services_and_policies_select_pods_that_exist(name: str) -> None:
         assert any(selects(selector, pod) for pod in labels), policy["metadata"]["name"]
 
 
-def test_a_pod_that_may_be_evicted_is_guarded_in_production_only() -> None:
+def test_only_production_has_disruption_budgets() -> None:
     assert not of_kind(overlay("one-node"), "PodDisruptionBudget")
     guarded = {m["metadata"]["name"] for m in of_kind(overlay("production"), "PodDisruptionBudget")}
     assert guarded == {"catalog", "looks", "vllm"}
 
 
-def test_the_model_server_is_run_as_the_docs_say() -> None:
+def test_the_model_server_has_the_documented_flags() -> None:
     documented = (ROOT / "docs/models.md").read_text()
     command = documented.partition("$ vllm serve ")[2].partition("```")[0].replace("\\\n", " ")
     model, *flags = re.split(r"\s+--", command.strip())
@@ -147,20 +146,20 @@ def test_the_model_server_is_run_as_the_docs_say() -> None:
     assert {flag.strip().replace(" ", "=", 1).replace("'", "") for flag in flags} <= given
 
 
-def test_the_model_server_is_the_version_of_the_lock() -> None:
+def test_the_model_server_has_the_locked_version() -> None:
     locked = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     (version,) = [package["version"] for package in locked if package["name"] == "vllm"]
 
     assert f"vllm/vllm-openai:v{version}" in (K8S / "base/vllm.yaml").read_text()
 
 
-def test_what_stands_beside_them_is_valid() -> None:
+def test_third_party_manifests_are_valid() -> None:
     for file in ("namespace.yaml", "weaviate/service.yaml"):
         for manifest in yaml.safe_load_all((K8S / "third-party" / file).read_text()):
             kubernetes_validate.validate(manifest, KUBERNETES[-1], strict=True)
 
 
-def test_what_others_make_is_named_by_version() -> None:
+def test_third_party_versions_are_pinned() -> None:
     files = sorted((K8S / "third-party").rglob("*.yaml"))
     assert files
     for path in files:
@@ -171,11 +170,3 @@ def test_what_others_make_is_named_by_version() -> None:
 
 def base(file: str) -> tuple[Manifest, ...]:
     return tuple(yaml.safe_load_all((K8S / "base" / file).read_text()))
-
-
-def selects(selector: Manifest, labels: dict[str, str]) -> bool:
-    for rule in selector.get("matchExpressions", []):
-        there = labels.get(rule["key"])
-        if there is None or (rule["operator"] == "In" and there not in rule["values"]):
-            return False
-    return bool(selector.get("matchLabels", {}).items() <= labels.items())

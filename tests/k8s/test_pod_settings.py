@@ -1,4 +1,4 @@
-"""What the pods are configured with is what the settings tree, the flows and the commands know."""
+"""The pods' configuration agrees with the settings tree, the flows and the commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from manifests import (
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+from k8s.settings_toml import NAME, settings_of, toml_of
+from schemas.settings import Settings, load_settings
+from services.cli.app import app
+from tests.k8s.manifests import (
     K8S,
     OVERLAYS,
     Manifest,
@@ -18,21 +24,15 @@ from manifests import (
     of_kind,
     overlay,
     pods,
+    selects,
     variables,
 )
-from pydantic import BaseModel
-from test_manifests import selects
-from typer.testing import CliRunner
-
-from k8s.settings_toml import NAME, settings_of, toml_of
-from schemas.settings import Settings, load_settings
-from services.cli.app import app
 
 FLOWS = ("catalog", "looks")
 
 
 def names_of(model: type[BaseModel], prefix: str) -> set[str]:
-    """Every variable that sets something in the tree."""
+    """Every environment variable that sets a value in the tree."""
     names = set()
     for key, field in model.model_fields.items():
         name = f"{prefix}{key.upper()}"
@@ -48,7 +48,7 @@ KNOWN = names_of(Settings, "LOOKSYNC_") | {"LOOKSYNC_CONFIG"}
 
 
 @pytest.fixture(autouse=True)
-def no_variables_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def unset_looksync_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LOOKSYNC_")]:
         monkeypatch.delenv(name)
 
@@ -72,7 +72,7 @@ def test_every_variable_is_in_the_settings_tree(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_every_pod_of_ours_can_load_its_settings(
+def test_every_pod_can_load_its_settings(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (config,) = of_kind(overlay(name), "ConfigMap")
@@ -85,7 +85,7 @@ def test_every_pod_of_ours_can_load_its_settings(
                 continue
             with monkeypatch.context() as environment:
                 for variable in given.values():
-                    value = variable.get("value", "0")  # a secret, or the pod's ordinal
+                    value = variable.get("value", "0")  # a secret
                     environment.setenv(variable["name"], value)
                 environment.setenv("LOOKSYNC_CONFIG", str(written))
                 settings = load_settings()
@@ -94,24 +94,66 @@ def test_every_pod_of_ours_can_load_its_settings(
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_flow_knows_its_share_of_the_partitions(name: str, flow: str) -> None:
-    workload = named(overlay(name), "StatefulSet", flow)
-    given = variables(workload["spec"]["template"]["spec"]["containers"][0])
-    partitions = settings_of(K8S / "overlays" / name).topics.partitions
+def test_a_flow_can_be_scaled_and_moved(name: str, flow: str) -> None:
+    """Pods differ in nothing but their name, and no volume binds one to a node."""
+    spec = named(overlay(name), "Deployment", flow)["spec"]
 
-    processes = int(given["LOOKSYNC_STREAM__PROCESSES"]["value"])
+    assert "replicas" not in spec, "applying the overlay would undo what an autoscaler set"
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    volumes = {volume["name"]: volume for volume in spec["template"]["spec"]["volumes"]}
+    assert "emptyDir" in volumes["recovery"]
+    instances = [v for v in variables(spec["template"]["spec"]["containers"][0]) if "INSTANCE" in v]
+    assert instances == [], "the host's name is the pod's"
 
-    assert processes == workload["spec"]["replicas"]
-    assert partitions % processes == 0, "no process has more to do than another"
-    assert given["LOOKSYNC_STREAM__ORDINAL"]["valueFrom"]["fieldRef"]["fieldPath"] == (
-        "metadata.labels['apps.kubernetes.io/pod-index']"
-    )
+
+@pytest.mark.parametrize("flow", [*FLOWS, "vllm"])
+def test_autoscaling_agrees_with_the_settings(flow: str) -> None:
+    manifests = overlay("production")
+    topics = settings_of(K8S / "overlays" / "production").topics
+    scaled = named(manifests, "ScaledObject", flow)["spec"]
+    (trigger,) = scaled["triggers"]
+
+    assert named(manifests, "Deployment", scaled["scaleTargetRef"]["name"])
+    assert 2 <= scaled["minReplicaCount"] < scaled["maxReplicaCount"] <= topics.partitions
+    if flow == "vllm":
+        assert trigger["type"] == "prometheus"
+        assert "vllm:num_requests_waiting" in trigger["metadata"]["query"]
+        return
+    asked = trigger["metadata"]
+    assert trigger["type"] == "kafka"
+    assert asked["bootstrapServers"] == ",".join(topics.brokers)
+    assert asked["consumerGroup"] == f"{topics.kafka.group_prefix}.{flow}"
+    assert asked["topic"] == (topics.updates if flow == "catalog" else topics.looks)
+    assert asked["username"] == topics.kafka.username
+    assert named(manifests, "TriggerAuthentication", trigger["authenticationRef"]["name"])
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_pods_with_a_gpu_go_to_nodes_with_one(name: str) -> None:
+    for pod_name, pod in pods(overlay(name)):
+        for container in containers(pod):
+            if "nvidia.com/gpu" in container["resources"]["limits"]:
+                assert pod["spec"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}, pod_name
+                assert pod["spec"]["tolerations"], pod_name
+
+
+def test_looks_come_before_packets_when_nodes_run_short() -> None:
+    manifests = overlay("production")
+    value = {
+        name: named(
+            manifests,
+            "PriorityClass",
+            named(manifests, "Deployment", name)["spec"]["template"]["spec"]["priorityClassName"],
+        )["value"]
+        for name in ("catalog", "looks", "vllm")
+    }
+    assert value["looks"] == value["vllm"] > value["catalog"] > 0
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_flow_is_given_the_time_to_drain(name: str, flow: str) -> None:
-    pod = named(overlay(name), "StatefulSet", flow)["spec"]["template"]
+def test_the_grace_period_covers_draining(name: str, flow: str) -> None:
+    pod = named(overlay(name), "Deployment", flow)["spec"]["template"]
     stream = settings_of(K8S / "overlays" / name).stream
     call = stream.catalog.deadline_seconds if flow == "catalog" else stream.looks.deadline_seconds
 
@@ -120,8 +162,8 @@ def test_a_flow_is_given_the_time_to_drain(name: str, flow: str) -> None:
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_flow_is_asked_where_it_answers(name: str, flow: str) -> None:
-    pod = named(overlay(name), "StatefulSet", flow)["spec"]["template"]
+def test_probes_use_the_port_and_paths_of_the_flow(name: str, flow: str) -> None:
+    pod = named(overlay(name), "Deployment", flow)["spec"]["template"]
     stream = settings_of(K8S / "overlays" / name).stream
     serving = stream.catalog if flow == "catalog" else stream.looks
     (container,) = pod["spec"]["containers"]
@@ -130,14 +172,14 @@ def test_a_flow_is_asked_where_it_answers(name: str, flow: str) -> None:
     assert (serving.metrics_address, serving.metrics_port) == ("0.0.0.0", port["containerPort"])
     assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(serving.metrics_port)
     for probe, path in (("startup", "/startupz"), ("liveness", "/livez"), ("readiness", "/readyz")):
-        asked = container[f"{probe}Probe"]["httpGet"]
-        assert (asked["path"], asked["port"]) == (path, port["name"])
+        request = container[f"{probe}Probe"]["httpGet"]
+        assert (request["path"], request["port"]) == (path, port["name"])
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
 @pytest.mark.parametrize("flow", FLOWS)
-def test_what_the_settings_name_is_mounted(name: str, flow: str) -> None:
-    pod = named(overlay(name), "StatefulSet", flow)["spec"]["template"]
+def test_paths_in_the_settings_are_mounted(name: str, flow: str) -> None:
+    pod = named(overlay(name), "Deployment", flow)["spec"]["template"]
     settings = settings_of(K8S / "overlays" / name)
     (container,) = pod["spec"]["containers"]
     mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
@@ -163,7 +205,7 @@ def mount_of(path: str, mounts: dict[str, Manifest]) -> Manifest:
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_what_the_settings_name_can_be_reached(name: str) -> None:
+def test_network_policies_allow_the_addresses_in_the_settings(name: str) -> None:
     settings = settings_of(K8S / "overlays" / name)
     index, model = urlsplit(settings.index.url), urlsplit(settings.vlm.url)
     addresses = [
@@ -173,8 +215,8 @@ def test_what_the_settings_name_can_be_reached(name: str) -> None:
         urlsplit(settings.redis.url).netloc,
     ]
     manifests = overlay(name)
-    looks = named(manifests, "StatefulSet", "looks")["spec"]["template"]["metadata"]["labels"]
-    catalog = named(manifests, "StatefulSet", "catalog")["spec"]["template"]["metadata"]["labels"]
+    looks = named(manifests, "Deployment", "looks")["spec"]["template"]["metadata"]["labels"]
+    catalog = named(manifests, "Deployment", "catalog")["spec"]["template"]["metadata"]["labels"]
 
     for address in addresses:
         host, _, port = address.partition(":")
@@ -183,31 +225,31 @@ def test_what_the_settings_name_can_be_reached(name: str) -> None:
             assert may_reach(manifests, pod, namespace, int(port)), address
     assert (model.hostname, model.port) == ("vllm", 8000)
     assert may_reach(manifests, looks, None, 8000)
-    assert not may_reach(manifests, catalog, None, 8000), "it has nothing to ask it"
+    assert not may_reach(manifests, catalog, None, 8000), "the catalog flow does not use the model"
 
 
 def may_reach(
     manifests: tuple[Manifest, ...], pod: dict[str, str], namespace: str | None, port: int
 ) -> bool:
-    """Out to ``port`` of pods in ``namespace``; None: of pods in the same."""
+    """Whether ``pod`` may connect to ``port`` of pods in ``namespace``; None: its own namespace."""
     for policy in of_kind(manifests, "NetworkPolicy"):
         if not selects(policy["spec"]["podSelector"], pod):
             continue
         for rule in policy["spec"].get("egress", []):
             for peer in rule["to"]:
-                there = peer.get("namespaceSelector", {}).get("matchLabels", {})
-                fits = (
+                labels = peer.get("namespaceSelector", {}).get("matchLabels", {})
+                matches = (
                     "podSelector" in peer
                     if namespace is None
-                    else there.get("kubernetes.io/metadata.name") == namespace
+                    else labels.get("kubernetes.io/metadata.name") == namespace
                 )
-                if fits and any(entry["port"] == port for entry in rule["ports"]):
+                if matches and any(entry["port"] == port for entry in rule["ports"]):
                     return True
     return False
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_nothing_is_open_by_default(name: str) -> None:
+def test_traffic_is_denied_by_default(name: str) -> None:
     policies = of_kind(overlay(name), "NetworkPolicy")
 
     (closed,) = [p for p in policies if p["metadata"]["name"] == "default-deny"]
@@ -235,7 +277,7 @@ def test_every_command_exists(name: str) -> None:
     }
 
 
-def test_secrets_that_the_docs_say_to_make_are_those_that_are_read() -> None:
+def test_documented_secrets_are_the_ones_that_pods_read() -> None:
     keys = {
         variable["valueFrom"]["secretKeyRef"]["key"]
         for name in OVERLAYS

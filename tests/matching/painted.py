@@ -1,11 +1,11 @@
-"""A world of flat paints: every colour of a picture says in words what it shows."""
+"""A world of flat paints: each colour stands for a description in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from doubles import unit_vector
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,6 +13,7 @@ from operators.ports import IndexedAttributes, Ledger, Vector, VectorStore
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import LedgerEntry, ProductUpdate
 from schemas.money import Money
+from tests.doubles import unit_vector
 
 Paint = tuple[int, int, int]
 
@@ -30,11 +31,12 @@ DIMENSION = 256
 
 
 class PaintEncoder:
-    """A text is the sum of its words' directions, the first a little stronger, whatever the order
-    of the others; a picture, or a patch of it, is the text of the paint in its middle."""
+    """Embeds a text as the sum of its words' directions, the first weighted a little more; a
+    picture or patch as the text of the paint at its centre."""
 
     fingerprint = "paint"
     dimension = DIMENSION
+    reads_text = True
 
     def __init__(self, paints: Mapping[Paint, str] = PAINTS) -> None:
         self._paints = paints
@@ -79,36 +81,46 @@ def outfit() -> Image.Image:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a product's picture does not show."""
+
+    price: int = 1000
+    """In minor units of INR."""
+    brand: str = "Nima"
+    market: str = "IN"
+    stock: int = 3
+    style: str | None = None
+
+
+ORDINARY = Facts()
+SIZES = ("ALPHA:M",)
+GENDER = "female"
+
+
 async def add_product(
     index: VectorStore,
     ledger: Ledger,
     key: str,
     words: str,
-    *,
-    price: int = 1000,
-    size: str = "ALPHA:M",
-    brand: str = "Nima",
-    market: str = "IN",
-    gender: str = "female",
-    stock: int = 3,
-    style: str | None = None,
+    facts: Facts = ORDINARY,
 ) -> None:
     """A product whose picture shows ``words``: colour, department, pattern, category first."""
     colour, department, pattern, category = words.split()[:4]
     attributes = StandardAttributes(
-        department=_told(department),
-        category=_told(category),
-        gender=_told(gender),
-        colour=_told(colour),
-        pattern=_told(pattern),
-        sizes=(size,),
+        department=_stated(department),
+        category=_stated(category),
+        gender=_stated(GENDER),
+        colour=_stated(colour),
+        pattern=_stated(pattern),
+        sizes=SIZES,
     )
     update = ProductUpdate(
         title=words,
-        brand=brand,
-        stock=stock,
-        market=market,
-        price=Money(amount_minor=price, currency="INR"),
+        brand=facts.brand,
+        stock=facts.stock,
+        market=facts.market,
+        price=Money(amount_minor=facts.price, currency="INR"),
     )
     await ledger.write(
         LedgerEntry(
@@ -118,20 +130,20 @@ async def add_product(
     indexed = IndexedAttributes(
         department=department,
         category=category,
-        gender=gender,
+        gender=GENDER,
         colour=colour,
         pattern=pattern,
-        brand=brand.casefold(),
-        market=market,
-        sizes=(size,),
-        in_stock=stock > 0,
+        brand=facts.brand.casefold(),
+        market=facts.market,
+        sizes=SIZES,
+        in_stock=facts.stock > 0,
         price_bucket=None,
         currency="INR",
-        style=style,
+        style=facts.style,
         image_hash=f"hash of {key}",
     )
     await index.upsert(key, await PaintEncoder().encode_text(words), indexed)
 
 
-def _told(value: str) -> Attribute:
+def _stated(value: str) -> Attribute:
     return Attribute(value=value, source="vendor", confidence=1.0)

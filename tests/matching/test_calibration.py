@@ -1,12 +1,14 @@
-"""Calibrations: how they are read, and how they are fitted."""
+"""Reading and fitting calibrations."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
 from sandbox.training.logistic import fit_logistic
+from schemas.attributes import Department
 from schemas.errors import Misconfigured
 
 
@@ -36,13 +38,13 @@ def test_a_file_without_it_has_one_confidence_for_both() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"patch_scale": -1}', '{"patchscale": 20}'])
-def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE_NAME).write_text(content)
     with pytest.raises(Misconfigured, match=FILE_NAME):
         Calibration.of_encoder(f"local-dir:{tmp_path}")
 
 
-def test_a_fit_finds_the_probabilities_that_made_the_samples() -> None:
+def test_a_fit_recovers_the_coefficients_of_the_samples() -> None:
     rng = np.random.default_rng(0)
     samples = [{"a": float(a), "b": float(b)} for a, b in rng.standard_normal((4000, 2))]
     truth = Logistic(bias=-1.0, weights={"a": 2.0, "b": 0.0})
@@ -52,12 +54,45 @@ def test_a_fit_finds_the_probabilities_that_made_the_samples() -> None:
     assert fitted.weights == pytest.approx({"a": 2, "b": 0}, abs=0.15)
 
 
-def test_samples_that_can_be_told_apart_give_finite_weights() -> None:
+def test_separable_samples_give_finite_weights() -> None:
     fitted = fit_logistic([{"a": 0.0}, {"a": 1.0}, {}], [False, True, False])
     assert fitted.probability({"a": 1.0}) > 0.5 > fitted.probability({"a": 0.0})
     assert fitted.probability({"a": 1e9}) <= 1.0
 
 
-def test_one_kind_of_sample_is_not_enough() -> None:
+def test_samples_of_one_class_are_not_enough() -> None:
     with pytest.raises(ValueError, match="both"):
         fit_logistic([{"a": 0.0}], [True])
+
+
+def test_a_probability_is_the_logistic_function_of_the_weighted_features() -> None:
+    logistic = Logistic(bias=-1.0, weights={"a": 2.0, "b": -4.0})
+    assert logistic.probability({"a": 0.5}) == pytest.approx(0.5)
+    assert logistic.probability({"a": 1.0, "b": 0.25, "unknown": 9.0}) == pytest.approx(0.5)
+    assert logistic.probability({}) == pytest.approx(1 / (1 + np.e))
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_extreme_features_give_a_finite_probability(sign: int) -> None:
+    probability = Logistic(bias=0.0, weights={"a": sign * 1e6}).probability({"a": 1e6})
+    assert probability == pytest.approx((1 + sign) / 2, abs=1e-20)
+    assert probability > 0
+
+
+def test_without_a_fit_all_departments_and_labels_are_trusted() -> None:
+    defaults = Calibration()
+    assert defaults.labels is None
+    assert defaults.departments == tuple(Department)
+    assert defaults.same_item_described is None
+    assert defaults.patch_scale == 100, "the scale of CLIP models"
+
+
+def test_a_patch_scale_is_positive() -> None:
+    with pytest.raises(ValidationError):
+        Calibration(patch_scale=0)
+    assert Calibration(patch_scale=0.1).patch_scale == 0.1
+
+
+def test_a_folder_without_the_prefix_is_a_models_name(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("{")
+    assert Calibration.of_encoder(str(tmp_path)) == Calibration()

@@ -47,6 +47,10 @@ def test_a_regions_square_has_its_centre_and_a_margin() -> None:
     assert square.y + square.side / 2 == pytest.approx(40)
 
 
+def test_a_square_without_a_side_is_one_pixel() -> None:
+    assert cut(PICTURE, Square(3, 4, 0)).size == (1, 1)
+
+
 def unit(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return np.array(values, dtype=np.float32) / np.float32(np.linalg.norm(values))
 

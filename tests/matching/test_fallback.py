@@ -1,16 +1,14 @@
-"""When the model cannot judge a layer's products, the layer is cut out and likeness decides."""
+"""When the model cannot judge a layer's products, the layer's segment orders them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL.Image import Image
-from test_match import keys, layer, look, match, parts, taxonomy  # noqa: F401  the fixtures
 
 from operators.budget import Budget
 from operators.matching.parts import MatchParts
@@ -19,17 +17,19 @@ from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Unavailable
 from schemas.looks import Region
 from schemas.rerank import RerankMethod
+from tests.matching.example_looks import keys, layer, look, match
 
+VIRTUAL_TIME = True
 SECONDS = 2.0
 QUERY = "red striped shirt with white stripes"
 BY_SQUARE, BY_SEGMENT = "a:shirt", "a:t-shirt"
-"""First for the painted square; first for what the cutter below cuts out, which is blue."""
+"""Best by the painted square; best by what the segmenter below finds, which is blue."""
 
 Answer = Callable[[Sequence[bytes]], Awaitable[list[float | None]]]
 
 
 class Judge:
-    """Describes the top; judges as it is told to."""
+    """Describes the top; judges by ``answer``."""
 
     fingerprint = "judge"
 
@@ -52,17 +52,21 @@ class Judge:
         return await self._answer(candidates)
 
 
-class Cutter:
-    """Cuts out the jeans, whatever is asked; the queries it was asked for are kept."""
+class JeansSegmenter:
+    """Finds the jeans, whatever the query; records the queries."""
 
-    def __init__(self, *, finds: bool = True, fails: Exception | None = None) -> None:
-        self.asked: list[str] = []
-        self._finds, self._fails = finds, fails
+    def __init__(
+        self, *, finds: bool = True, fails: Exception | None = None, hangs: bool = False
+    ) -> None:
+        self.queries: list[str] = []
+        self._finds, self._fails, self._hangs = finds, fails, hangs
 
     async def segment(
         self, image: Image, queries: Mapping[Department, str]
     ) -> dict[Department, Segment]:
-        self.asked += queries.values()
+        self.queries += queries.values()
+        if self._hangs:
+            await asyncio.sleep(60)
         if self._fails is not None:
             raise self._fails
         if not self._finds:
@@ -82,7 +86,7 @@ async def hangs(candidates: Sequence[bytes]) -> list[float | None]:
     return []
 
 
-async def says_nothing(candidates: Sequence[bytes]) -> list[float | None]:
+async def gives_no_answer(candidates: Sequence[bytes]) -> list[float | None]:
     return [None] * len(candidates)
 
 
@@ -90,60 +94,65 @@ async def judges(candidates: Sequence[bytes]) -> list[float | None]:
     return [0.9 - 0.1 * n for n in range(len(candidates))]
 
 
-async def with_parts(
-    parts: MatchParts,  # noqa: F811
-    answer: Answer,
-    cutter: Cutter | None,
+async def with_judge(
+    parts: MatchParts, answer: Answer, segmenter: JeansSegmenter | None
 ) -> MatchParts:
     picture = (await parts.pictures.fetch(look().image)).image
     for key in ("a:shirt", "a:blouse", "a:t-shirt"):
         await parts.thumbnails.put(key, picture)
     settings = parts.settings.model_copy(update={"abstain_below": 0.0, "attribute_weight": 0.0})
-    return replace(parts, vlm=Judge(answer), cutter=cutter, settings=settings)
+    return replace(parts, vlm=Judge(answer), query_segmenter=segmenter, settings=settings)
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "degradation"),
     [
         (refuses, "rerank:unavailable"),
         (hangs, "rerank:deadline"),
-        (says_nothing, "rerank:no-answer"),
+        (gives_no_answer, "rerank:no-answer"),
     ],
 )
-async def test_the_cut_out_layer_decides_in_time(
-    parts: MatchParts,  # noqa: F811
-    answer: Answer,
-    told: str,
+async def test_the_segment_orders_the_products_within_the_budget(
+    parts: MatchParts, answer: Answer, degradation: str
 ) -> None:
-    cutter = Cutter()
-    began = time.monotonic()
-    event = await match(look(), await with_parts(parts, answer, cutter), seconds=SECONDS)
-    assert time.monotonic() - began <= 1.1 * SECONDS
-    assert event.degraded == (told,)
-    assert cutter.asked == [QUERY]
+    segmenter = JeansSegmenter()
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + SECONDS
+    event = await match(look(), await with_judge(parts, answer, segmenter), seconds=SECONDS)
+    assert clock() < deadline
+    assert event.degraded == (degradation,)
+    assert segmenter.queries == [QUERY]
     assert keys(layer(event, Department.TOP))[0] == BY_SEGMENT
 
 
 @pytest.mark.parametrize(
-    ("cutter", "told"),
+    ("segmenter", "degradations"),
     [
         (None, ()),
-        (Cutter(finds=False), ("segment:not-found",)),
-        (Cutter(fails=Unavailable("none", reason="gone")), ("segment:unavailable",)),
-        (Cutter(fails=DeadlineExceeded("late")), ("segment:deadline",)),
+        (JeansSegmenter(finds=False), ("segment:not-found",)),
+        (JeansSegmenter(fails=Unavailable("none", reason="gone")), ("segment:unavailable",)),
+        (JeansSegmenter(fails=DeadlineExceeded("late")), ("segment:deadline",)),
+        (JeansSegmenter(hangs=True), ("segment:deadline",)),
     ],
 )
-async def test_without_a_cut_out_the_square_decides(
-    parts: MatchParts,  # noqa: F811
-    cutter: Cutter | None,
-    told: tuple[str, ...],
+async def test_without_a_segment_the_square_orders_the_products(
+    parts: MatchParts, segmenter: JeansSegmenter | None, degradations: tuple[str, ...]
 ) -> None:
-    event = await match(look(), await with_parts(parts, refuses, cutter))
-    assert event.degraded == ("rerank:unavailable", *told)
+    event = await match(look(), await with_judge(parts, refuses, segmenter))
+    assert event.degraded == ("rerank:unavailable", *degradations)
     assert keys(layer(event, Department.TOP))[0] == BY_SQUARE
 
 
-async def test_nothing_is_cut_out_when_the_model_judges(parts: MatchParts) -> None:  # noqa: F811
-    cutter = Cutter()
-    event = await match(look(), await with_parts(parts, judges, cutter))
-    assert (event.degraded, cutter.asked) == ((), [])
+async def test_a_model_that_hangs_and_a_segmenter_that_hangs_leave_time_for_the_square(
+    parts: MatchParts,
+) -> None:
+    segmenter = JeansSegmenter(hangs=True)
+    event = await match(look(), await with_judge(parts, hangs, segmenter), seconds=SECONDS)
+    assert event.degraded == ("rerank:deadline", "segment:deadline")
+    assert keys(layer(event, Department.TOP))[0] == BY_SQUARE
+
+
+async def test_nothing_is_segmented_when_the_model_judges(parts: MatchParts) -> None:
+    segmenter = JeansSegmenter()
+    event = await match(look(), await with_judge(parts, judges, segmenter))
+    assert (event.degraded, segmenter.queries) == ((), [])

@@ -3,81 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from doubles import InMemoryCache, InMemoryIndex, InMemoryLedger, InMemoryThumbnails, StoredPictures
-from painted import BOOTS, SUNDRESS, PaintEncoder, add_product, outfit, painting
-from PIL.Image import Image
 
-from operators.budget import Budget
-from operators.matching.calibration import Calibration, Logistic
-from operators.matching.match import match_look
 from operators.matching.parts import MatchParts
-from operators.matching.patch_segmenter import PatchSegmenter
-from operators.matching.tagger import Tagger
-from operators.ports import Candidate, Filters, LayerDescription, Picture, Vector
-from operators.vocabulary.taxonomy import Taxonomy
+from operators.ports import Candidate, Filters, Vector
 from schemas.attributes import Department, Gender
-from schemas.errors import DeadlineExceeded, ImageRefused, Unavailable
+from schemas.errors import ImageRefused, Unavailable
 from schemas.ids import matched_event_id
-from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, Preferences
+from schemas.looks import ImageReference, Preferences
 from schemas.money import Money
-from schemas.rerank import RerankMethod
-from schemas.settings import MatchingSettings
-
-URL = "https://looks.example/1.jpg"
-KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)
-CALIBRATION = Calibration(patch_scale=20, same_item=Logistic(bias=-18, weights={"region": 20}))
-
-
-@pytest.fixture(scope="module")
-def taxonomy() -> Taxonomy:
-    garments = ["shirt", "blouse", "t-shirt", "jeans", "boots", "sundress"]
-    looks = ["red", "blue", "green", "black", "white", "yellow", "striped", "solid", "floral"]
-    return Taxonomy.load().answering_with([*garments, *looks])
-
-
-@pytest_asyncio.fixture
-async def parts(taxonomy: Taxonomy) -> MatchParts:
-    index, ledger, encoder = InMemoryIndex(), InMemoryLedger(), PaintEncoder()
-    await add_product(index, ledger, "a:shirt", "red top striped shirt white stripes")
-    await add_product(index, ledger, "a:blouse", "red top striped blouse white stripes")
-    await add_product(index, ledger, "a:t-shirt", "blue top striped t-shirt white stripes")
-    await add_product(index, ledger, "a:jeans", "blue bottom solid jeans")
-    await add_product(index, ledger, "a:boots", "black footwear solid boots")
-    return MatchParts(
-        pictures=StoredPictures({URL: outfit()}),
-        encoder=encoder,
-        index=index,
-        ledger=ledger,
-        segmenter=PatchSegmenter(encoder, KNOWN, CALIBRATION),
-        tagger=Tagger(encoder, taxonomy),
-        calibration=CALIBRATION,
-        thumbnails=InMemoryThumbnails(),
-        settings=MatchingSettings(min_products=1, abstain_below=0.5, layer_threshold=0.5),
-    )
-
-
-def look(look_id: str = "look-1", url: str = URL, **fields: Any) -> Look:
-    return Look.model_validate(
-        {"look_id": look_id, "image": ImageReference(url=url, data=None), **fields}
-    )
-
-
-async def match(asked: Look, parts: MatchParts, seconds: float = 30) -> LookMatches:
-    return await match_look(asked, parts, Budget.of(seconds))
-
-
-def layer(event: LookMatches, department: Department) -> LayerMatch:
-    return next(match for match in event.layers if match.layer == department)
-
-
-def keys(match: LayerMatch) -> list[str]:
-    return [found.product.key for found in match.products]
+from tests.doubles import (
+    InMemoryIndex,
+    StoredPictures,
+)
+from tests.matching.example_looks import (
+    URL,
+    keys,
+    layer,
+    lenient,
+    look,
+    match,
+)
+from tests.matching.painted import BOOTS, SUNDRESS, Facts, add_product, painting
 
 
 async def test_each_layer_gets_its_products(parts: MatchParts) -> None:
@@ -105,7 +56,7 @@ async def test_each_layer_gets_its_products(parts: MatchParts) -> None:
     assert event.models == {"encoder": "paint"}
 
 
-async def test_explicit_wishes_hold_and_only_guesses_give_way(parts: MatchParts) -> None:
+async def test_only_inferred_preferences_are_relaxed(parts: MatchParts) -> None:
     asked = look(
         preferences=Preferences(excluded_brands=("nima",)),
         inferred=Preferences(colours=("red",)),
@@ -115,16 +66,13 @@ async def test_explicit_wishes_hold_and_only_guesses_give_way(parts: MatchParts)
         parts.ledger,
         "b:t-shirt",
         "blue top striped t-shirt white stripes",
-        brand="Rua",
+        Facts(brand="Rua"),
     )
     event = await match(asked, replace(parts, settings=lenient(parts)))
     assert keys(layer(event, Department.TOP)) == ["b:t-shirt"]
     assert layer(event, Department.TOP).relaxed == ("colours",)
-    assert layer(event, Department.BOTTOM).abstained == "nothing-found"
-
-
-def lenient(parts: MatchParts) -> MatchingSettings:
-    return parts.settings.model_copy(update={"abstain_below": 0.0})
+    bottom = layer(event, Department.BOTTOM)
+    assert (bottom.abstained, bottom.confidence) == ("nothing-found", 0)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +86,7 @@ def lenient(parts: MatchParts) -> MatchingSettings:
         {"market": "JP"},
     ],
 )
-async def test_nothing_is_shown_that_breaks_an_explicit_wish(
+async def test_nothing_is_shown_that_violates_an_explicit_preference(
     parts: MatchParts, wish: dict[str, Any]
 ) -> None:
     event = await match(look(**wish), parts)
@@ -146,8 +94,8 @@ async def test_nothing_is_shown_that_breaks_an_explicit_wish(
     assert layer(event, Department.TOP).abstained == "nothing-found"
 
 
-async def test_the_ledger_has_the_last_word(parts: MatchParts) -> None:
-    """The index still holds what was sold out, or re-priced, a moment ago."""
+async def test_the_ledger_overrules_the_index(parts: MatchParts) -> None:
+    """The index lags behind: it still has products that are sold out or deleted."""
     entry = await parts.ledger.read("a:shirt")
     assert entry is not None
     sold_out = entry.update.model_copy(update={"stock": 0})
@@ -166,7 +114,7 @@ async def test_variants_are_folded_and_the_list_is_refilled(parts: MatchParts) -
             parts.ledger,
             f"c:{number:02d}",
             "red top striped shirt white stripes",
-            style="c:one-style",
+            Facts(style="c:one-style"),
         )
     for number, word in enumerate(("pink", "grey", "black", "navy")):
         await add_product(
@@ -191,11 +139,51 @@ async def test_a_layer_without_a_likely_product_abstains(parts: MatchParts) -> N
     assert top.confidence < 0.5
 
 
-async def test_only_layers_asked_for_are_matched(parts: MatchParts) -> None:
+async def test_a_layer_is_shown_at_the_threshold_and_not_below_it(parts: MatchParts) -> None:
+    exactly = layer(await match(look(), parts), Department.TOP).confidence
+
+    async def shown(threshold: float) -> bool:
+        settings = parts.settings.model_copy(update={"abstain_below": threshold})
+        return bool(
+            layer(await match(look(), replace(parts, settings=settings)), Department.TOP).products
+        )
+
+    assert await shown(exactly)
+    assert not await shown(math.nextafter(exactly, 2))
+
+
+async def test_only_preferred_layers_are_matched(parts: MatchParts) -> None:
     event = await match(look(preferences=Preferences(departments=(Department.TOP,))), parts)
     assert [m.layer for m in event.layers] == [Department.TOP]
-    event = await match(look(inferred=Preferences(departments=(Department.WATCH,))), parts)
-    assert len(event.layers) == 3
+
+
+@pytest.mark.parametrize(
+    ("inferred", "matched"),
+    [
+        ((Department.TOP, Department.WATCH), [Department.TOP]),
+        ((Department.WATCH,), [Department.TOP, Department.BOTTOM, Department.FOOTWEAR]),
+    ],
+)
+async def test_inferred_layers_are_the_only_ones_matched_unless_none_is_worn(
+    parts: MatchParts, inferred: tuple[Department, ...], matched: list[Department]
+) -> None:
+    event = await match(look(inferred=Preferences(departments=inferred)), parts)
+    assert [m.layer for m in event.layers] == matched
+
+
+async def test_similarity_is_the_cosine_with_the_query_and_score_adds_shared_attributes(
+    parts: MatchParts,
+) -> None:
+    weight = {"queries": "text", "attribute_weight": 0.1}
+    settings = lenient(parts).model_copy(update=weight)
+    top = layer(await match(look(), replace(parts, settings=settings)), Department.TOP)
+    query = await parts.encoder.encode_text(top.query)
+    shirt = await parts.index.get("a:shirt")
+    assert shirt is not None
+    assert top.products[0].product.key == "a:shirt"
+    assert top.products[0].similarity == pytest.approx(float(query @ shirt.vector))
+    # Category, colour and pattern agree.
+    assert top.products[0].score == pytest.approx(top.products[0].similarity + 3 * 0.1)
 
 
 async def test_a_picture_that_is_refused_ends_with_the_reason(parts: MatchParts) -> None:
@@ -217,7 +205,7 @@ async def test_a_reference_picture_that_fails_is_only_a_degradation(parts: Match
     assert keys(layer(event, Department.TOP))[0] == "a:shirt"
 
 
-async def test_an_outage_is_not_an_answer(parts: MatchParts) -> None:
+async def test_an_outage_is_raised(parts: MatchParts) -> None:
     gone = StoredPictures({URL: Unavailable("the host does not answer")})
     with pytest.raises(Unavailable):
         await match(look(), replace(parts, pictures=gone))
@@ -230,213 +218,6 @@ async def test_an_outage_is_not_an_answer(parts: MatchParts) -> None:
     with pytest.raises(Unavailable):
         await match(look(), replace(parts, index=DownIndex()))
     assert asyncio.all_tasks() == before
-
-
-class SlowPictures(StoredPictures):
-    async def fetch(self, reference: ImageReference) -> Picture:
-        await asyncio.sleep(10)
-        return await super().fetch(reference)
-
-
-async def test_no_time_to_see_the_look_ends_with_an_event(parts: MatchParts) -> None:
-    slow = SlowPictures({URL: outfit()})
-    event = await match(look(), replace(parts, pictures=slow), seconds=0.05)
-    assert (event.refused, event.degraded) == ("deadline", ("look:deadline",))
-
-
-async def test_a_late_layer_does_not_take_the_others_with_it(parts: MatchParts) -> None:
-    class SlowForTops(InMemoryIndex):
-        async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
-            if filters.department == "top":
-                await asyncio.sleep(10)
-            return await super().search(vector, filters, limit)
-
-    slow = SlowForTops()
-    assert isinstance(parts.index, InMemoryIndex)
-    slow.objects = parts.index.objects
-    event = await match(look(), replace(parts, index=slow), seconds=1.5)
-    assert event.degraded == ("layer:deadline",)
-    assert layer(event, Department.TOP).abstained == "deadline"
-    assert keys(layer(event, Department.BOTTOM)) == ["a:jeans"]
-
-
-class Cached:
-    """A look matched once with a cache; then matched again under whatever has changed."""
-
-    def __init__(self, parts: MatchParts) -> None:
-        self.cache = InMemoryCache()
-        self.parts = replace(parts, cache=self.cache)
-
-
-async def test_the_same_picture_in_the_same_context_is_remembered(parts: MatchParts) -> None:
-    known = Cached(parts)
-    first = await match(look("one", user_id="ann"), known.parts)
-    assert isinstance(parts.encoder, PaintEncoder)
-    encoded = parts.encoder.encoded
-    again = await match(look("two", user_id="ben"), known.parts)
-    assert again.cached
-    assert again.layers == first.layers
-    assert (again.look_id, again.user_id) == ("two", "ben")
-    assert again.event_id == matched_event_id("two")
-    assert parts.encoder.encoded == encoded
-    assert set(known.cache.ttl_seconds.values()) == {parts.settings.cache_seconds}
-
-
-async def test_another_context_is_another_result(parts: MatchParts) -> None:
-    known = Cached(parts)
-    await match(look(), known.parts)
-    for asked in (
-        look(market="IN"),
-        look(gender=Gender.FEMALE),
-        look(preferences=Preferences(colours=("red",))),
-        look(inferred=Preferences(colours=("red",))),
-    ):
-        assert not (await match(asked, known.parts)).cached
-    settings = parts.settings.model_copy(update={"text_weight": 0.9})
-    assert not (await match(look(), replace(known.parts, settings=settings))).cached
-    assert (await match(look(), known.parts)).cached
-
-
-async def test_a_remembered_product_that_changed_voids_the_result(parts: MatchParts) -> None:
-    known = Cached(parts)
-    await match(look(), known.parts)
-    entry = await parts.ledger.read("a:jeans")
-    assert entry is not None
-    sold_out = entry.update.model_copy(update={"stock": 0})
-    await parts.ledger.write(entry.model_copy(update={"update": sold_out}))
-    event = await match(look(), known.parts)
-    assert not event.cached
-    assert keys(layer(event, Department.BOTTOM)) == []
-
-
-async def test_a_degraded_result_is_not_remembered(parts: MatchParts) -> None:
-    known = Cached(parts)
-    asked = look(reference_images=(ImageReference(url="https://looks.example/no.jpg", data=None),))
-    await match(asked, known.parts)
-    assert known.cache.values == {}
-
-
-class ScriptedModel:
-    """A vision-language model that answers as told."""
-
-    fingerprint = "scripted"
-
-    def __init__(
-        self,
-        described: dict[Department, LayerDescription] | Exception | None,
-        answers: dict[bytes, float | None] | Exception | None = None,
-    ) -> None:
-        self._described = described
-        self._answers = answers
-
-    async def describe(
-        self, pictures: Sequence[Picture], budget: Budget
-    ) -> dict[Department, LayerDescription]:
-        if self._described is None:
-            await asyncio.sleep(60)
-        if isinstance(self._described, Exception):
-            raise self._described
-        return self._described or {}
-
-    async def rerank(
-        self,
-        method: RerankMethod,
-        query: str,
-        region: Image,
-        candidates: Sequence[bytes],
-        budget: Budget,
-    ) -> list[float | None]:
-        if self._answers is None:
-            await asyncio.sleep(60)
-        if isinstance(self._answers, Exception):
-            raise self._answers
-        return [(self._answers or {}).get(candidate) for candidate in candidates]
-
-
-TOP_ONLY = {Department.TOP: LayerDescription("a blue striped t-shirt", {"category": "t-shirt"})}
-
-
-async def test_the_language_model_names_the_layers_and_orders_the_products(
-    parts: MatchParts,
-) -> None:
-    for number, key in enumerate(("a:shirt", "a:blouse", "a:t-shirt")):
-        await parts.thumbnails.put(key, painting(size=(20 + number, 20)))
-    pictures = [await parts.thumbnails.get(key) for key in ("a:shirt", "a:blouse", "a:t-shirt")]
-    shirt, blouse, t_shirt = [picture or b"" for picture in pictures]
-    vlm = ScriptedModel(TOP_ONLY, {shirt: 0.1, blouse: None, t_shirt: 0.9})
-    alone = lenient(parts).model_copy(update={"rerank_weight": 1.0})
-    event = await match(look(), replace(parts, vlm=vlm, settings=alone))
-    assert event.degraded == ()
-    assert event.models["vlm"] == "scripted"
-    assert [m.layer for m in event.layers] == [Department.TOP]
-    assert event.layers[0].query == "a blue striped t-shirt"
-    assert keys(event.layers[0]) == ["a:t-shirt", "a:blouse", "a:shirt"]
-
-
-@pytest.mark.parametrize(
-    ("failure", "cause"),
-    [
-        (Unavailable("the model server is down"), "unavailable"),
-        (DeadlineExceeded("too slow"), "deadline"),
-        (None, "deadline"),
-    ],
-)
-async def test_without_the_language_model_the_tagger_describes_and_similarity_ranks(
-    parts: MatchParts, failure: Exception | None, cause: str
-) -> None:
-    for key in ("a:shirt", "a:blouse", "a:t-shirt", "a:jeans", "a:boots"):
-        await parts.thumbnails.put(key, painting(size=(20, 20)))
-    vlm = ScriptedModel(failure, failure)
-    event = await match(look(), replace(parts, vlm=vlm), seconds=1.5)
-    assert set(event.degraded) == {f"describe:{cause}", f"rerank:{cause}"}
-    assert layer(event, Department.TOP).query == "red striped shirt with white stripes"
-    assert keys(layer(event, Department.TOP))[0] == "a:shirt"
-
-
-async def test_whoever_describes_a_layer_has_its_own_confidence(parts: MatchParts) -> None:
-    never = CALIBRATION.model_copy(update={"same_item_described": Logistic(bias=-50, weights={})})
-    parts = replace(parts, calibration=never)
-    by_tagger = layer(await match(look(), parts), Department.TOP)
-    by_model = layer(
-        await match(look(), replace(parts, vlm=ScriptedModel(TOP_ONLY, {}))), Department.TOP
-    )
-    assert by_tagger.products
-    assert (by_model.abstained, by_model.products) == ("below-threshold", ())
-
-
-@pytest.mark.parametrize("method", [RerankMethod.NONE, RerankMethod.SIMILARITY])
-async def test_a_model_that_is_not_to_judge_is_not_asked(
-    parts: MatchParts, method: RerankMethod
-) -> None:
-    vlm = ScriptedModel(TOP_ONLY, AssertionError("asked"))
-    for key in ("a:shirt", "a:blouse", "a:t-shirt"):
-        await parts.thumbnails.put(key, painting(size=(20, 20)))
-    settings = lenient(parts).model_copy(update={"rerank": method})
-    event = await match(look(), replace(parts, vlm=vlm, settings=settings))
-    assert event.degraded == ()
-    assert sorted(keys(event.layers[0])) == ["a:blouse", "a:shirt", "a:t-shirt"]
-
-
-async def test_a_layer_may_have_a_method_of_its_own(parts: MatchParts) -> None:
-    vlm = ScriptedModel(TOP_ONLY, AssertionError("asked"))
-    await parts.thumbnails.put("a:shirt", painting(size=(20, 20)))
-    own = {"rerank_layers": {Department.TOP: RerankMethod.SIMILARITY}}
-    settings = lenient(parts).model_copy(update=own)
-    event = await match(look(), replace(parts, vlm=vlm, settings=settings))
-    assert event.degraded == ()
-
-
-async def test_a_layer_the_picture_does_not_show_is_searched_by_its_text(
-    parts: MatchParts,
-) -> None:
-    said = {Department.DRESS: LayerDescription("green floral sundress", {})}
-    await add_product(
-        parts.index, parts.ledger, "a:dress", "green dress floral sundress yellow flowers"
-    )
-    vlm = ScriptedModel(said, {})
-    event = await match(look(), replace(parts, vlm=vlm, settings=lenient(parts)))
-    dress = layer(event, Department.DRESS)
-    assert (dress.region, keys(dress)) == (None, ["a:dress"])
 
 
 @pytest.mark.parametrize("queries", ["text", "region", "fused"])
@@ -453,6 +234,6 @@ async def test_a_dress_over_boots(parts: MatchParts) -> None:
     assert layer(event, Department.DRESS).abstained == "nothing-found"
 
 
-async def test_a_refused_picture_is_no_outage(parts: MatchParts) -> None:
+async def test_a_refused_picture_is_not_an_outage(parts: MatchParts) -> None:
     refused = StoredPictures({URL: ImageRefused("a bomb", reason="too-large")})
     assert (await match(look(), replace(parts, pictures=refused))).refused == "too-large"

@@ -1,46 +1,32 @@
-"""The key of a cached result changes with everything that the result depends on."""
+"""The key of a cached result depends on everything that the result depends on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-from doubles import InMemoryIndex, InMemoryLedger, InMemoryThumbnails, StoredPictures
-from painted import PaintEncoder, outfit
-
 from operators.matching.calibration import Calibration
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.result_cache import cache_key
-from operators.matching.tagger import Tagger
 from operators.ports import Picture
-from operators.vocabulary.taxonomy import Taxonomy
-from schemas.attributes import Department
-from schemas.looks import ImageReference, Look
-from schemas.settings import MatchingSettings
+from schemas.attributes import Department, Gender
+from schemas.looks import ImageReference, Look, Preferences
+from tests.doubles import InMemoryIndex
+from tests.matching.example_looks import TOP_ONLY
+from tests.matching.painted import PaintEncoder, outfit
+from tests.matching.scripted_model import ScriptedModel
 
 LOOK = Look(look_id="look-1", image=ImageReference(url="https://looks.example/1.jpg"))
 WORN = Picture(outfit(), "worn")
 REFERENCE = Picture(outfit(), "reference")
-
-
-@pytest.fixture
-def parts() -> MatchParts:
-    encoder, calibration = PaintEncoder(), Calibration()
-    return MatchParts(
-        pictures=StoredPictures({}),
-        encoder=encoder,
-        index=InMemoryIndex(),
-        ledger=InMemoryLedger(),
-        segmenter=PatchSegmenter(encoder, (Department.TOP,), calibration),
-        tagger=Tagger(encoder, Taxonomy.load()),
-        calibration=calibration,
-        thumbnails=InMemoryThumbnails(),
-        settings=MatchingSettings(),
-    )
+RED = Preferences(colours=("red",))
 
 
 class OtherEncoder(PaintEncoder):
+    fingerprint = "another-model"
+
+
+class OtherModel(ScriptedModel):
     fingerprint = "another-model"
 
 
@@ -61,10 +47,19 @@ def test_the_key_changes_with_every_dependency(parts: MatchParts) -> None:
         cache_key(LOOK, [WORN, REFERENCE], parts),
         cache_key(LOOK, [WORN, WORN], parts),
         cache_key(LOOK.model_copy(update={"market": "JP"}), [WORN], parts),
+        cache_key(LOOK.model_copy(update={"gender": Gender.FEMALE}), [WORN], parts),
+        cache_key(LOOK.model_copy(update={"preferences": RED}), [WORN], parts),
+        cache_key(LOOK.model_copy(update={"inferred": RED}), [WORN], parts),
+        cache_key(LOOK, [WORN], replace(parts, vlm=ScriptedModel(TOP_ONLY))),
+        cache_key(LOOK, [WORN], replace(parts, vlm=OtherModel(TOP_ONLY))),
         cache_key(LOOK, [WORN], replace(parts, calibration=Calibration(patch_scale=7))),
         cache_key(LOOK, [WORN], replace(parts, encoder=OtherEncoder())),
         cache_key(LOOK, [WORN], replace(parts, index=InMemoryIndex("another-generation"))),
         cache_key(LOOK, [WORN], replace(parts, segmenter=segmenter)),
-        cache_key(LOOK, [WORN], replace(parts, settings=MatchingSettings(abstain_below=0.9))),
+        cache_key(
+            LOOK,
+            [WORN],
+            replace(parts, settings=parts.settings.model_copy(update={"abstain_below": 0.9})),
+        ),
     ]
     assert len(set(keys)) == len(keys)

@@ -1,14 +1,22 @@
-"""Layers found by patches, in a world where every patch says clearly what it is."""
+"""Layers located by patches, in a world whose patches are unambiguous."""
 
+import numpy as np
 import pytest
-from painted import BOOTS, JEANS, RED_SHIRT, SUNDRESS, PaintEncoder, outfit, painting
 from PIL import Image
 
 from operators.matching.calibration import Calibration
-from operators.matching.heat import windows
-from operators.matching.patch_segmenter import PatchSegmenter
+from operators.matching.heat import Heat, windows
+from operators.matching.patch_segmenter import (
+    FAINT,
+    FLOOR,
+    SURROUNDINGS,
+    Evidence,
+    PatchSegmenter,
+)
 from operators.ports import Located
 from schemas.attributes import Department
+from schemas.looks import Region
+from tests.matching.painted import BOOTS, JEANS, RED_SHIRT, SUNDRESS, PaintEncoder, outfit, painting
 
 KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)
 
@@ -39,15 +47,39 @@ async def test_a_patch_of_another_garment_does_not_make_a_dress_of_top_and_botto
     assert set(await present(picture)) == {Department.TOP, Department.BOTTOM}
 
 
-async def test_only_layers_asked_for_are_told() -> None:
+async def test_only_requested_layers_are_returned() -> None:
     segmenter = PatchSegmenter(PaintEncoder(), KNOWN, Calibration(patch_scale=20))
     found = await segmenter.locate(outfit(), (Department.TOP, Department.WATCH))
     assert set(found) == {Department.TOP}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (8, 8), (333, 17)])
-async def test_nothing_is_found_where_nothing_is(size: tuple[int, int]) -> None:
+async def test_an_empty_picture_has_no_layers(size: tuple[int, int]) -> None:
     assert await present(painting(size=size)) == {}
+
+
+async def evidence_of_top(heat: Heat) -> Evidence:
+    segmenter = PatchSegmenter(PaintEncoder(), KNOWN, Calibration(patch_scale=20))
+    classes = np.zeros((len(KNOWN) + len(SURROUNDINGS), *heat.shape))
+    classes[KNOWN.index(Department.TOP)] = heat
+    classes[-1] = 1 - heat
+    return (await segmenter.evidence(outfit(), classes, one_piece=False))[Department.TOP]
+
+
+async def test_a_department_without_heat_has_the_whole_picture_and_no_evidence() -> None:
+    found = await evidence_of_top(np.zeros((60, 40)))
+    whole = Region(x0=0, y0=0, x1=1, y1=1)
+    assert found == Evidence(whole, 0.0, 0.0, 0.0, float(np.log(FLOOR)))
+
+
+@pytest.mark.parametrize(("stray", "end"), [(1, 0.5), (8, 1.0)])
+async def test_a_box_leaves_out_stray_cells_and_no_more(stray: int, end: float) -> None:
+    """Of 400 hot cells one is stray, 8 (2 %) are not."""
+    heat = np.zeros((60, 40))
+    heat[10:30, :20] = FAINT / 2
+    heat[10 : 10 + stray, -1] = FAINT / 2
+    found = await evidence_of_top(heat)
+    assert found.region == Region(x0=0, y0=10 / 60, x1=end, y1=0.5)
 
 
 @pytest.mark.parametrize("size", [(256, 384), (384, 256), (100, 100), (1, 1000), (1000, 1), (7, 3)])

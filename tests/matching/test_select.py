@@ -1,30 +1,38 @@
-"""Decisions of selection as properties: what is shown, in which order, and what stands for what."""
+"""Properties of selection: eligibility, relaxation and folding of near-duplicates."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.matching.retrieve import Offer, coarse_filters
-from operators.matching.select import LADDER, fold, ladder, passes
+from operators.matching.eligibility import passes
+from operators.matching.ranked_product import RankedProduct
+from operators.matching.relaxation import LADDER, ladder
+from operators.matching.retrieve import coarse_filters
+from operators.matching.select import fold
 from operators.ports import Candidate, IndexedAttributes
 from schemas.attributes import Attribute, Department, Gender, StandardAttributes
 from schemas.catalog import LedgerEntry, ProductUpdate
 from schemas.looks import ImageReference, Look, Preferences
 from schemas.money import Money
+from tests.indexed_products import BARE, PLAIN
 
 BRANDS = ("Nima", "NIMA", "Kesto", "Rua")
 COLOURS = ("red", "blue", "black")
 SIZES = ("ALPHA:S", "ALPHA:M", "ALPHA:L")
+TIE = 1e-5
 THRESHOLD = 0.99
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 prices = st.builds(
     Money,
     amount_minor=st.integers(0, 40).map(lambda n: n * 100),
     currency=st.sampled_from(["INR", "USD"]),
 )
-wishes = st.builds(
+preferences = st.builds(
     Preferences,
     brands=st.lists(st.sampled_from(BRANDS), max_size=2).map(tuple),
     excluded_brands=st.lists(st.sampled_from(BRANDS), max_size=1).map(tuple),
@@ -43,8 +51,8 @@ looks = st.builds(
     image=st.just(ImageReference(url="https://shop.example/look.jpg")),
     market=st.sampled_from([None, "IN", "US"]),
     gender=st.sampled_from([None, *Gender]),
-    preferences=wishes,
-    inferred=wishes,
+    preferences=preferences,
+    inferred=preferences,
 )
 
 
@@ -56,8 +64,8 @@ def entries(draw: st.DrawFn) -> LedgerEntry:
 
     return LedgerEntry(
         key=f"shop:{draw(st.integers(0, 10**6))}",
-        version=draw(st.integers(-1, 3)),
-        deleted_version=draw(st.integers(-1, 3)),
+        version=draw(st.none() | st.integers(0, 3)),
+        deleted_version=draw(st.none() | st.integers(0, 3)),
         update=ProductUpdate(
             brand=draw(st.none() | st.sampled_from(BRANDS)),
             market=draw(st.sampled_from([None, "IN", "US"])),
@@ -75,8 +83,8 @@ def entries(draw: st.DrawFn) -> LedgerEntry:
 
 
 @given(entry=entries(), look=looks)
-def test_what_passes_fulfils_every_explicit_wish(entry: LedgerEntry, look: Look) -> None:
-    if not passes(entry, look, Department.TOP, (look.preferences, look.inferred)):
+def test_what_passes_satisfies_every_preference(entry: LedgerEntry, look: Look) -> None:
+    if not passes(entry, look, Department.TOP, (look.preferences, look.inferred), NOW):
         return
     update, attributes = entry.update, entry.attributes
     assert entry.exists
@@ -107,13 +115,13 @@ def test_what_passes_fulfils_every_explicit_wish(entry: LedgerEntry, look: Look)
 
 
 @given(entry=entries(), look=looks)
-def test_fewer_wishes_never_let_less_through(entry: LedgerEntry, look: Look) -> None:
-    if passes(entry, look, Department.TOP, (look.preferences, look.inferred)):
-        assert passes(entry, look, Department.TOP, (look.preferences,))
+def test_fewer_preferences_never_exclude_more(entry: LedgerEntry, look: Look) -> None:
+    if passes(entry, look, Department.TOP, (look.preferences, look.inferred), NOW):
+        assert passes(entry, look, Department.TOP, (look.preferences,), NOW)
 
 
 @given(look=looks)
-def test_wishes_without_a_filter_exclude_each_other(look: Look) -> None:
+def test_preferences_without_a_filter_contradict_each_other(look: Look) -> None:
     both = (look.preferences, look.inferred)
     if coarse_filters(look, Department.TOP, both) is None:
         alone = [coarse_filters(look, Department.TOP, (wish,)) for wish in both]
@@ -124,8 +132,8 @@ def test_wishes_without_a_filter_exclude_each_other(look: Look) -> None:
         assert mixed or all(filters is not None for filters in alone)
 
 
-@given(inferred=wishes)
-def test_the_ladder_lets_go_of_one_wish_after_the_other_until_none_is_left(
+@given(inferred=preferences)
+def test_the_ladder_relaxes_one_preference_per_step_until_none_is_left(
     inferred: Preferences,
 ) -> None:
     steps = list(ladder(inferred, Department.TOP))
@@ -140,8 +148,8 @@ def test_the_ladder_lets_go_of_one_wish_after_the_other_until_none_is_left(
 
 
 @st.composite
-def offers(draw: st.DrawFn) -> list[Offer]:
-    """Few directions, styles and pictures, so that many are doubles of each other."""
+def retrieved(draw: st.DrawFn) -> list[RankedProduct]:
+    """Few directions, styles and pictures, so that many are near-duplicates."""
     directions = np.random.default_rng(draw(st.integers(0, 50))).standard_normal((4, 8))
     made = []
     for number in range(draw(st.integers(0, 12))):
@@ -164,32 +172,109 @@ def offers(draw: st.DrawFn) -> list[Offer]:
         )
         similarity = draw(st.sampled_from([0.9, 0.8, 0.7, 0.6]))
         candidate = Candidate(f"shop:{number}", similarity, attributes, vector)
-        made.append(Offer(candidate, LedgerEntry(key=candidate.key)))
+        made.append(RankedProduct.of(candidate, LedgerEntry(key=candidate.key)))
     return made
 
 
-def doubles(one: Offer, other: Offer) -> bool:
-    a, b = one.candidate, other.candidate
+def near_duplicates(one: RankedProduct, other: RankedProduct) -> bool:
+    a, b = one.attributes, other.attributes
     return (
-        (a.attributes.style is not None and a.attributes.style == b.attributes.style)
-        or (a.attributes.image_hash != "" and a.attributes.image_hash == b.attributes.image_hash)
-        or float(a.vector @ b.vector) >= THRESHOLD
+        (a.style is not None and a.style == b.style)
+        or (a.image_hash != "" and a.image_hash == b.image_hash)
+        or float(one.vector @ other.vector) >= THRESHOLD
     )
 
 
-@given(found=offers(), data=st.data())
-def test_folding_keeps_the_best_of_each_family_in_order_and_loses_nobody(
-    found: list[Offer], data: st.DataObject
+@given(found=retrieved(), data=st.data())
+def test_folding_keeps_the_best_of_each_family_in_order_and_loses_none(
+    found: list[RankedProduct], data: st.DataObject
 ) -> None:
-    choices = fold(data.draw(st.permutations(found)), THRESHOLD)
-    kept = [choice.offer for choice in choices]
-    order = [(-offer.candidate.similarity, offer.candidate.key) for offer in kept]
+    kept = fold(data.draw(st.permutations(found)), THRESHOLD)
+    order = [(-product.similarity, product.key) for product in kept]
     assert order == sorted(order)
-    for number, offer in enumerate(kept):
-        assert not any(doubles(offer, other) for other in kept[:number])
-    for offer in found:
-        if offer not in kept:
-            better = [k for k in kept if doubles(offer, k)]
+    for number, product in enumerate(kept):
+        assert not any(near_duplicates(product, other) for other in kept[:number])
+    keys = {product.key for product in kept}
+    for product in found:
+        if product.key not in keys:
+            better = [k for k in kept if near_duplicates(product, k)]
             assert better
-            assert max(k.candidate.similarity for k in better) >= offer.candidate.similarity
-    assert sum(choice.folded for choice in choices) == len(found) - len(kept)
+            assert max(k.similarity for k in better) >= product.similarity - TIE
+    assert sum(product.folded for product in kept) == len(found) - len(kept)
+
+
+def tops(
+    *similarities: float,
+    threshold: float = THRESHOLD,
+    style: str | None = None,
+    image_hash: str = "",
+) -> list[tuple[str, int]]:
+    """Fold tops with vectors at right angles: each that is kept, and how many it stands for."""
+    attributes = replace(PLAIN, style=style, image_hash=image_hash)
+    axes = np.eye(9, dtype=np.float32)
+    products = [
+        RankedProduct.of(
+            Candidate(f"a:{n}", similarity, attributes, axes[n]),
+            LedgerEntry(key=f"a:{n}"),
+        )
+        for n, similarity in enumerate(similarities)
+    ]
+    return [(product.key, product.folded) for product in fold(products, threshold)]
+
+
+def test_products_without_style_and_picture_are_no_family() -> None:
+    assert tops(0.1, 0.3, 0.2) == [("a:1", 0), ("a:2", 0), ("a:0", 0)]
+    assert tops(0.1, 0.1) == [("a:0", 0), ("a:1", 0)]
+
+
+def test_a_family_is_represented_by_the_same_product_however_its_picture_was_batched() -> None:
+    assert tops(0.3, 0.3 + 1e-6, style="x") == [("a:0", 1)]
+    assert tops(0.3 + 1e-6, 0.3, style="x") == [("a:0", 1)]
+    assert tops(0.3, 0.3 + 1e-4, style="x") == [("a:1", 1)]
+
+
+def test_products_of_one_style_or_picture_are_one_family() -> None:
+    assert tops(0.1, 0.3, 0.2, style="x") == [("a:1", 2)]
+    assert tops(0.1, 0.3, 0.2, image_hash="x") == [("a:1", 2)]
+
+
+def test_a_cosine_of_the_threshold_is_a_near_duplicate() -> None:
+    assert tops(0.1, 0.3, threshold=0.0) == [("a:1", 1)]
+    assert tops(0.1, 0.3, threshold=0.1) == [("a:1", 0), ("a:0", 0)]
+
+
+def test_a_product_found_twice_is_shown_once() -> None:
+    candidate = Candidate("a:1", 0.5, BARE, np.zeros(4, dtype=np.float32))
+    product = RankedProduct.of(candidate, LedgerEntry(key="a:1"))
+    assert product.folded == 0
+    found = fold([product, product], THRESHOLD)
+    assert [(product.key, product.folded) for product in found] == [("a:1", 1)]
+
+
+def test_the_ladder_goes_from_colours_to_dislikes() -> None:
+    price = Money(amount_minor=100, currency="INR")
+    everything = Preferences(
+        brands=("Nima",),
+        excluded_brands=("Rua",),
+        colours=("red",),
+        sizes={Department.TOP: ("ALPHA:M",), Department.BOTTOM: ("UK:8",)},
+        min_price=price,
+        max_price=price,
+    )
+    steps = list(ladder(everything, Department.TOP))
+    assert [relaxed[-1:] for relaxed, _ in steps] == [
+        (),
+        ("colours",),
+        ("max_price",),
+        ("min_price",),
+        ("brands",),
+        ("sizes",),
+        ("excluded_brands",),
+    ]
+    assert steps[1][1] == everything.model_copy(update={"colours": ()})
+    assert steps[-1][1] == Preferences()
+
+
+def test_sizes_of_another_department_make_no_step() -> None:
+    other = Preferences(sizes={Department.BOTTOM: ("UK:8",)})
+    assert list(ladder(other, Department.TOP)) == [((), other)]

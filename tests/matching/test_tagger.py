@@ -1,16 +1,11 @@
 """The caption nearest to a region, found by growing it."""
 
 import pytest
-from painted import PaintEncoder
 
 from operators.matching.tagger import Tagger
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
-
-
-@pytest.fixture(scope="module")
-def taxonomy() -> Taxonomy:
-    return Taxonomy.load()
+from tests.matching.painted import PaintEncoder
 
 
 @pytest.mark.parametrize(
@@ -52,7 +47,7 @@ async def test_the_caption_of_a_region_is_found(
     assert found.attributes == attributes
 
 
-async def test_only_what_the_encoder_knows_is_said(taxonomy: Taxonomy) -> None:
+async def test_captions_use_only_labels_that_the_encoder_knows(taxonomy: Taxonomy) -> None:
     encoder = PaintEncoder()
     tagger = Tagger(encoder, taxonomy.answering_with(["shirt", "blue", "red", "solid"]))
     found = await tagger.describe(

@@ -1,28 +1,27 @@
-"""Redis is away or emptied: the stream waits, who asks online is answered by the index alone."""
+"""Without a ledger the stream waits or stops; online looks are answered from the index alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from doubles import InMemoryCache, InMemoryIndex, InMemoryLedger, InMemoryThumbnails, StoredPictures
-from painted import PaintEncoder, add_product, outfit
 
 from operators.budget import Budget
 from operators.matching.calibration import Calibration, Logistic
 from operators.matching.match import match_look
 from operators.matching.parts import MatchParts
-from operators.matching.patch_segmenter import PatchSegmenter
-from operators.matching.tagger import Tagger
 from operators.vocabulary.price_bucket import price_bucket
-from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
-from schemas.errors import LedgerLost, LookSyncError, Unavailable
+from schemas.errors import LedgerLost, LookSyncError, Unavailable, UnreadableEntry
 from schemas.looks import ImageReference, LayerMatch, Look, LookMatches
 from schemas.money import Money
-from schemas.settings import MatchingSettings
+from tests.doubles import (
+    InMemoryCache,
+    InMemoryLedger,
+)
+from tests.matching.painted import Facts, add_product
 
 URL = "https://looks.example/1.jpg"
 KNOWN = (Department.TOP, Department.BOTTOM, Department.DRESS, Department.FOOTWEAR)
@@ -35,47 +34,41 @@ class BrokenLedger(InMemoryLedger):
 
     error: LookSyncError | None = None
 
-    async def read_many(self, keys: Sequence[str]) -> list[LedgerEntry | None]:
+    async def read_many(
+        self, keys: Sequence[str], on_unreadable: Callable[[UnreadableEntry], None]
+    ) -> list[LedgerEntry | None]:
         if self.error is not None:
             raise self.error
-        return await super().read_many(keys)
+        return await super().read_many(keys, on_unreadable)
 
 
 @pytest.fixture
-async def parts() -> MatchParts:
-    index, ledger, encoder = InMemoryIndex(), BrokenLedger(), PaintEncoder()
+def ledger() -> BrokenLedger:
+    return BrokenLedger()
+
+
+@pytest.fixture
+async def parts(empty_shop: MatchParts, ledger: BrokenLedger) -> MatchParts:
+    """The index alone answers when the ledger is broken; one shirt can be ordered."""
+    index = empty_shop.index
     shirt = "red top striped shirt white stripes"
-    await add_product(index, ledger, "a:shirt", shirt, price=900, brand="Sundari", size="ALPHA:M")
-    stored = index.objects["a:shirt"][1]
+    await add_product(index, ledger, "a:shirt", shirt, Facts(price=900, brand="Sundari"))
+    stored = await index.get("a:shirt")
+    assert stored is not None
     bucket = price_bucket(Money(amount_minor=900, currency="INR"))
-    await index.patch("a:shirt", replace(stored, price_bucket=bucket))
-    await add_product(index, ledger, "a:sold-out", shirt, stock=0)
-    await add_product(index, ledger, "a:elsewhere", shirt, market="JP")
-    garments = ["shirt", "blouse", "t-shirt", "jeans", "boots", "sundress"]
-    looks = ["red", "blue", "green", "black", "white", "yellow", "striped", "solid", "floral"]
-    taxonomy = Taxonomy.load().answering_with([*garments, *looks])
-    return MatchParts(
-        pictures=StoredPictures({URL: outfit()}),
-        encoder=encoder,
-        index=index,
-        ledger=ledger,
-        segmenter=PatchSegmenter(encoder, KNOWN, CALIBRATION),
-        tagger=Tagger(encoder, taxonomy),
-        calibration=CALIBRATION,
-        thumbnails=InMemoryThumbnails(),
-        settings=MatchingSettings(min_products=1, abstain_below=0.5, layer_threshold=0.5),
-        cache=InMemoryCache(),
-        waits_for_ledger=False,
-    )
+    await index.patch("a:shirt", replace(stored.attributes, price_bucket=bucket))
+    await add_product(index, ledger, "a:sold-out", shirt, Facts(stock=0))
+    await add_product(index, ledger, "a:elsewhere", shirt, Facts(market="JP"))
+    return replace(empty_shop, ledger=ledger, cache=InMemoryCache(), require_ledger=False)
 
 
-async def match(parts: MatchParts, **wishes: object) -> LookMatches:
+async def match_in_india(parts: MatchParts, **preferences: object) -> LookMatches:
     look = Look.model_validate(
         {
             "look_id": "look-1",
             "market": "IN",
             "image": ImageReference(url=URL, data=None),
-            "preferences": wishes,
+            "preferences": preferences,
         }
     )
     return await match_look(look, parts, Budget.of(30))
@@ -87,21 +80,23 @@ def shown(event: LookMatches) -> list[str]:
 
 
 @pytest.mark.parametrize("error", [AWAY, LOST])
-async def test_the_stream_waits_or_stops(parts: MatchParts, error: LookSyncError) -> None:
-    parts.ledger.error = error
+async def test_a_run_that_requires_the_ledger_raises(
+    parts: MatchParts, ledger: BrokenLedger, error: LookSyncError
+) -> None:
+    ledger.error = error
     with pytest.raises(type(error)):
-        await match(replace(parts, waits_for_ledger=True))
+        await match_in_india(replace(parts, require_ledger=True))
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(AWAY, "ledger:unavailable"), (LOST, "ledger:ledger-lost")]
+    ("error", "output"), [(AWAY, "ledger:unavailable"), (LOST, "ledger:ledger-lost")]
 )
-async def test_online_the_index_alone_decides_and_the_answer_says_so(
-    parts: MatchParts, error: LookSyncError, told: str
+async def test_online_the_index_alone_decides_and_the_event_reports_it(
+    parts: MatchParts, ledger: BrokenLedger, error: LookSyncError, output: str
 ) -> None:
-    parts.ledger.error = error
-    event = await match(parts)
-    assert event.degraded == (told,)
+    ledger.error = error
+    event = await match_in_india(parts)
+    assert event.degraded == (output,)
     assert shown(event) == ["a:shirt"]  # not what is sold out, nor what another market sells
     (product,) = [found.product for layer in event.layers for found in layer.products]
     assert (product.update.price, product.update.title) == (None, "")
@@ -109,31 +104,47 @@ async def test_online_the_index_alone_decides_and_the_answer_says_so(
     assert product.attributes.department.value == "top"
 
 
-async def test_no_wish_for_a_price_is_granted_by_a_price_that_is_not_known(
-    parts: MatchParts,
+@pytest.mark.parametrize("require_ledger", [True, False])
+async def test_without_one_products_entry_the_look_is_matched_with_the_others(
+    parts: MatchParts, ledger: BrokenLedger, require_ledger: bool
+) -> None:
+    parts = replace(parts, require_ledger=require_ledger)
+    await add_product(parts.index, ledger, "a:twin", "red top striped shirt white stripes")
+    whole = await match_in_india(parts)
+    assert (shown(whole), whole.degraded) == (["a:shirt"], ())
+    ledger.entries["a:shirt"] = '{"key":"a:shirt"'
+    event = await match_in_india(parts)
+    assert (shown(event), event.degraded) == (["a:twin"], ("ledger:ledger-unreadable",))
+    assert not (await match_in_india(parts)).cached
+
+
+async def test_an_unknown_price_satisfies_no_price_preference(
+    parts: MatchParts, ledger: BrokenLedger
 ) -> None:
     cheap = {"max_price": {"amount_minor": 1000, "currency": "INR"}}
-    assert shown(await match(parts, **cheap)) == ["a:shirt"]
-    parts.ledger.error = AWAY
-    assert shown(await match(parts, **cheap)) == []
+    assert shown(await match_in_india(parts, **cheap)) == ["a:shirt"]
+    ledger.error = AWAY
+    assert shown(await match_in_india(parts, **cheap)) == []
 
 
-async def test_other_wishes_are_still_granted(parts: MatchParts) -> None:
-    parts.ledger.error = AWAY
-    assert shown(await match(parts, brands=["sundari"], sizes={"top": ["ALPHA:M"]})) == ["a:shirt"]
-    assert shown(await match(parts, excluded_brands=["Sundari"])) == []
-    assert shown(await match(parts, sizes={"top": ["ALPHA:XL"]})) == []
+async def test_other_preferences_are_still_applied(parts: MatchParts, ledger: BrokenLedger) -> None:
+    ledger.error = AWAY
+    assert shown(await match_in_india(parts, brands=["sundari"], sizes={"top": ["ALPHA:M"]})) == [
+        "a:shirt"
+    ]
+    assert shown(await match_in_india(parts, excluded_brands=["Sundari"])) == []
+    assert shown(await match_in_india(parts, sizes={"top": ["ALPHA:XL"]})) == []
 
 
-async def test_a_degraded_answer_is_not_kept_and_a_kept_one_not_shown_unchecked(
-    parts: MatchParts,
+async def test_a_degraded_result_is_not_cached_and_a_cached_one_not_served_unchecked(
+    parts: MatchParts, ledger: BrokenLedger
 ) -> None:
-    parts.ledger.error = AWAY
-    assert not (await match(parts)).cached
-    parts.ledger.error = None
-    whole = await match(parts)
+    ledger.error = AWAY
+    assert not (await match_in_india(parts)).cached
+    ledger.error = None
+    whole = await match_in_india(parts)
     assert (whole.cached, whole.degraded) == (False, ())
-    assert (await match(parts)).cached
-    parts.ledger.error = LOST
-    again = await match(parts)
+    assert (await match_in_india(parts)).cached
+    ledger.error = LOST
+    again = await match_in_india(parts)
     assert (again.cached, again.degraded) == (False, ("ledger:ledger-lost",))

@@ -1,4 +1,4 @@
-"""A model hub on 127.0.0.1 that serves folders, as far as huggingface_hub asks of it."""
+"""A double of the model hub on 127.0.0.1: serves folders to huggingface_hub."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 100_000
-"""From here on the hub stores a file outside git (LFS) and knows its SHA-256."""
+"""Files of this size or more are stored in LFS and have a SHA-256."""
 
 
 @dataclass
@@ -22,12 +22,12 @@ class HubDouble:
     repositories: dict[str, Path]
     """owner/name -> folder."""
     garbled: set[str] = field(default_factory=set)
-    """Files that arrive with their last byte changed."""
+    """Files whose last byte is changed on the way."""
     downloads: list[str] = field(default_factory=list)
-    """Files whose content was asked for."""
+    """Files whose content was requested."""
 
     def listing(self, repository: str) -> list[dict[str, Any]]:
-        return [_described(path) for path in sorted(self.repositories[repository].iterdir())]
+        return [_describe(path) for path in sorted(self.repositories[repository].iterdir())]
 
 
 @contextmanager
@@ -45,14 +45,19 @@ def hub_double(repositories: dict[str, Path]) -> Iterator[HubDouble]:
         thread.join()
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _describe(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    told: dict[str, Any] = {"path": path.name, "size": len(content), "oid": blob}
+    metadata: dict[str, Any] = {"path": path.name, "size": len(content), "oid": blob}
     if len(content) >= LARGE_BYTES:
         sha256 = hashlib.sha256(content).hexdigest()
-        told["lfs"] = {"oid": sha256, "sha256": sha256, "size": len(content), "pointerSize": 130}
-    return told
+        metadata["lfs"] = {
+            "oid": sha256,
+            "sha256": sha256,
+            "size": len(content),
+            "pointerSize": 130,
+        }
+    return metadata
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,12 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         owner, name, _, _, file = path.split("/", 4)
         content = (hub.repositories[f"{owner}/{name}"] / file).read_bytes()
-        told = _described(hub.repositories[f"{owner}/{name}"] / file)
+        metadata = _describe(hub.repositories[f"{owner}/{name}"] / file)
         if with_body:
             hub.downloads.append(file)
         if file in hub.garbled:
             content = content[:-1] + bytes([content[-1] ^ 1])
-        etag = told["lfs"]["oid"] if "lfs" in told else told["oid"]
+        etag = metadata["lfs"]["oid"] if "lfs" in metadata else metadata["oid"]
         self._send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": REVISION}, with_body)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:

@@ -1,8 +1,8 @@
-"""The sandbox CLIP gives today what it gave when its weights were committed.
+"""The sandbox CLIP still gives the vectors it gave when its weights were committed.
 
 tests/data/encoder/sandbox-clip.json holds what open_clip computed in float32 on x86; other
-machines and batch sizes differ by rounding. New weights need new vectors: take the values that the
-failing test prints once the new weights have been measured.
+machines and batch sizes differ by rounding. New weights need new vectors: once they have been
+evaluated, take the values that the failing test prints.
 """
 
 import json
@@ -19,7 +19,7 @@ TOLERANCE = 1e-4
 
 
 def stripes() -> Image.Image:
-    """Red stripes 8 pixels wide over green that grows downwards, 120 x 160."""
+    """Red stripes 8 pixels wide over green that increases downwards, 120 x 160."""
     y, x = np.mgrid[0:160, 0:120]
     channels = [(x // 8 % 2) * 255, (y * 255) // 159, np.full_like(x, 96)]
     return Image.fromarray(np.stack(channels, -1).astype(np.uint8))

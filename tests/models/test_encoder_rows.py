@@ -1,4 +1,4 @@
-"""Every encoder of the table, loaded by its own library from its own format on disk."""
+"""Every encoder of the table, loaded by its library from its own format on disk."""
 
 import asyncio
 import json
@@ -12,7 +12,6 @@ import pytest_asyncio
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny_checkpoints import ON_HUB, write_checkpoint
 
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.encoder_table import ENCODERS, EncoderDescription
@@ -20,6 +19,7 @@ from operators.models.load_encoder import load_encoder
 from operators.models.placement import Placement
 from schemas.errors import Misconfigured
 from schemas.settings import BatchSettings, EncoderSettings
+from tests.models.tiny_checkpoints import ON_HUB, write_checkpoint
 
 TEXTS = ["", "red", "Navy Jeans", "a long cream cardigan with wooden buttons " * 4]
 GRIDS = {
@@ -42,7 +42,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(params=ENCODERS, ids=lambda row: row.name)
 def row(request: pytest.FixtureRequest) -> EncoderDescription:
-    return request.param
+    row: EncoderDescription = request.param
+    return row
 
 
 def settings(model: str, **changes: object) -> EncoderSettings:
@@ -65,9 +66,7 @@ def noise(seed: int, width: int = 90, height: int = 130) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-async def test_a_model_is_what_its_row_says(
-    row: EncoderDescription, encoder: BatchingEncoder
-) -> None:
+async def test_a_model_matches_its_row(row: EncoderDescription, encoder: BatchingEncoder) -> None:
     assert encoder.dimension == row.dimension
     assert encoder.resolution == row.resolution
     np.testing.assert_allclose(
@@ -121,7 +120,7 @@ async def test_different_items_get_different_vectors(
         assert not np.allclose(red, jeans, atol=1e-4)
 
 
-async def test_patches_have_unit_vectors_too_or_the_model_says_why_not(
+async def test_patches_have_unit_vectors_or_are_refused(
     row: EncoderDescription, encoder: BatchingEncoder
 ) -> None:
     if row.name not in GRIDS:
@@ -153,7 +152,7 @@ async def test_half_precision_changes_little_and_not_the_fingerprint(
 
 
 @pytest.mark.parametrize("name", ["marqo-fashionCLIP", "sandbox-clip"])
-async def test_texts_without_their_padding_mean_the_same(
+async def test_texts_without_padding_have_the_same_vectors(
     name: str, checkpoints: dict[str, str]
 ) -> None:
     """Against open_clip's own text tower on the full context."""
@@ -168,21 +167,21 @@ async def test_texts_without_their_padding_mean_the_same(
     await encoder.close()
 
 
-async def test_dinov2_asks_for_a_region_instead_of_text(checkpoints: dict[str, str]) -> None:
+async def test_dinov2_refuses_texts_and_suggests_the_region(checkpoints: dict[str, str]) -> None:
     encoder = load_encoder(settings(checkpoints["dinov2-large"]))
     with pytest.raises(Misconfigured, match="by the region"):
         await encoder.encode_text("a red shirt")
     await encoder.close()
 
 
-async def test_siglip_reads_capitals_as_it_was_trained_to(checkpoints: dict[str, str]) -> None:
+async def test_siglip_ignores_case(checkpoints: dict[str, str]) -> None:
     encoder = load_encoder(settings(checkpoints["siglip2-base-patch16-224"]))
     capitals, small = await encoder.encode_text("RED Shirt"), await encoder.encode_text("red shirt")
     np.testing.assert_allclose(capitals, small, atol=1e-6)
     await encoder.close()
 
 
-def test_weights_that_are_not_complete_are_refused(tmp_path: Path) -> None:
+def test_incomplete_weights_are_refused(tmp_path: Path) -> None:
     folder = write_checkpoint("fashion-clip", tmp_path / "partial")
     weights = load_file(folder / "model.safetensors")
     del weights["visual_projection.weight"]
@@ -191,7 +190,7 @@ def test_weights_that_are_not_complete_are_refused(tmp_path: Path) -> None:
         load_encoder(settings(f"local-dir:{folder}"))
 
 
-def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_an_unsupported_model_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(Misconfigured, match="bert"):
         load_encoder(settings(f"local-dir:{tmp_path}"))
@@ -206,6 +205,6 @@ def test_a_folder_that_lacks_a_file_is_refused(tmp_path: Path, absent: str) -> N
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(Misconfigured, match="cuda"):
         load_encoder(settings("sandbox-clip", device="cuda"))

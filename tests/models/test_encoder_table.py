@@ -1,6 +1,7 @@
-"""The table of encoders says what is so."""
+"""The table of encoders agrees with the architectures and the settings."""
 
 from collections.abc import Callable
+from typing import Any
 
 import open_clip
 import pytest
@@ -17,7 +18,7 @@ from transformers import (
     SiglipModel,
 )
 
-from operators.models.batching_encoder import TOKENS_PER_CALL, by_length
+from operators.models.batching_encoder import TOKENS_PER_CALL, group_by_length
 from operators.models.encoder_name import encoder_name
 from operators.models.encoder_table import ENCODERS, EncoderDescription, known_encoder
 from schemas.errors import Misconfigured
@@ -27,10 +28,23 @@ Pictures = torch.Tensor
 
 
 def _open_clip(name: str) -> Callable[[Pictures], object]:
-    return open_clip.create_model(name, load_weights=False, device="meta").encode_image
+    model: Any = open_clip.create_model(name, load_weights=False, device="meta")
+    encode: Callable[[Pictures], object] = model.encode_image
+    return encode
 
 
-DINOV2_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+def _dinov2_large() -> Callable[[Pictures], object]:
+    config = Dinov2Config(
+        image_size=518,
+        patch_size=14,
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+    )
+    model: Any = Dinov2Model(config)
+    encode: Callable[[Pictures], object] = model.eval()
+    return encode
+
 
 ARCHITECTURES: dict[str, Callable[[], Callable[[Pictures], object]]] = {
     "ViT-H-14-laion2b-s32b-b79k": lambda: _open_clip("ViT-H-14"),
@@ -38,9 +52,7 @@ ARCHITECTURES: dict[str, Callable[[], Callable[[Pictures], object]]] = {
     "marqo-fashionCLIP": lambda: _open_clip("ViT-B-16"),
     "marqo-fashionSigLIP": lambda: _open_clip("ViT-B-16-SigLIP"),
     "siglip2-base-patch16-224": lambda: SiglipModel(SiglipConfig()).get_image_features,
-    "dinov2-large": lambda: Dinov2Model(
-        Dinov2Config(image_size=518, patch_size=14, **DINOV2_LARGE)
-    ).eval(),
+    "dinov2-large": _dinov2_large,
     "sandbox-clip": lambda: _open_clip(known_encoder("sandbox-clip").checkpoint),
 }
 """The full-sized image towers, without weights; the configurations of fashion-clip and SigLIP 2
@@ -48,7 +60,7 @@ base are the libraries' defaults."""
 
 
 @pytest.mark.parametrize("row", ENCODERS, ids=lambda row: row.name)
-def test_the_cost_is_what_the_architecture_costs(row: EncoderDescription) -> None:
+def test_the_cost_is_that_of_the_architecture(row: EncoderDescription) -> None:
     with torch.device("meta"):
         encode = ARCHITECTURES[row.name]()
         picture = torch.empty(1, 3, row.resolution, row.resolution)
@@ -71,14 +83,14 @@ def test_a_fetched_folder_keeps_the_name_of_its_row() -> None:
     assert encoder_name(row.source) == encoder_name(f"local-dir:var/models/{row.name}") == row.name
 
 
-def test_a_name_that_is_not_known_is_told_which_are() -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Misconfigured, match="fashion-clip"):
         known_encoder("fashionclip")
 
 
 @given(st.lists(st.integers(0, 3 * TOKENS_PER_CALL // 2), max_size=200))
 def test_texts_share_calls_within_the_token_budget(lengths: list[int]) -> None:
-    calls = list(by_length(lengths))
+    calls = list(group_by_length(lengths))
     assert sorted(number for call in calls for number in call) == list(range(len(lengths)))
     for call in calls:
         padded = len(call) * max(lengths[number] for number in call)

@@ -1,4 +1,4 @@
-"""`looksync models`: the table, and fetching from a local double of the hub."""
+"""`looksync models`: the table, and downloads from a local double of the hub."""
 
 import os
 import re
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_double import REVISION, HubDouble, hub_double
-from tiny_checkpoints import write_checkpoint
 
 from operators.models.encoder_table import ENCODERS
+from tests.models.hub_double import REVISION, HubDouble, hub_double
+from tests.models.tiny_checkpoints import write_checkpoint
+from tests.services.command_line import HANGS_AFTER_SECONDS
 
 ROW = "fashion-clip"
 REPOSITORY = "patrickjohncyh/fashion-clip"
@@ -33,7 +34,7 @@ def hub(checkpoint: Path) -> Iterator[HubDouble]:
 
 
 def looksync(*arguments: str, endpoint: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, as huggingface_hub reads HF_ENDPOINT once, when it is imported."""
+    """Run in a new process: huggingface_hub reads HF_ENDPOINT when it is imported."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {
         "HF_ENDPOINT": endpoint,
@@ -47,7 +48,7 @@ def looksync(*arguments: str, endpoint: str, folder: Path) -> subprocess.Complet
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
 
@@ -73,12 +74,12 @@ def test_a_fetched_model_is_verified_and_loads(
     weights = tmp_path / ROW / "model.safetensors"
     written = weights.stat()
     weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
-    os.utime(weights, ns=(written.st_atime_ns, written.st_mtime_ns))  # as a bad disk would
+    os.utime(weights, ns=(written.st_atime_ns, written.st_mtime_ns))  # like a bad disk
     before = list(hub.downloads)
     damaged = fetch(hub, tmp_path)
-    assert hub.downloads == before, "what is there is not downloaded again"
+    assert hub.downloads == before, "existing files are not downloaded again"
     assert damaged.returncode == 2
-    assert "model.safetensors is not what the hub has" in damaged.stderr
+    assert "model.safetensors differs from the hub" in damaged.stderr
 
 
 @pytest.mark.slow
@@ -86,11 +87,11 @@ def test_a_file_that_arrives_garbled_is_refused(hub: HubDouble, tmp_path: Path) 
     hub.garbled.add("preprocessor_config.json")
     done = fetch(hub, tmp_path)
     assert done.returncode == 2
-    assert "preprocessor_config.json is not what the hub has" in done.stderr
+    assert "preprocessor_config.json differs from the hub" in done.stderr
 
 
 @pytest.mark.slow
-def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_explained(tmp_path: Path) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound and not listening: refused
         endpoint = f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -102,7 +103,7 @@ def test_a_hub_that_cannot_be_reached_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_repository_that_is_not_there_is_told(hub: HubDouble, tmp_path: Path) -> None:
+def test_a_missing_repository_is_reported(hub: HubDouble, tmp_path: Path) -> None:
     done = looksync(
         "fetch", "dinov2-large", "--folder", str(tmp_path / "x"), endpoint=hub.url, folder=tmp_path
     )

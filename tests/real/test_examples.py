@@ -1,7 +1,8 @@
-"""The examples for the neighbours do what they say, against the real system."""
+"""The examples for neighbouring systems work against the real system."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import sqlite3
 import subprocess
@@ -10,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from whole_system import deployment_on, real_servers
 
 from devservers.registry import ROOT
 from sandbox.life import draw_world, write_feed_files
+from tests.real.whole_system import deployment_on, real_servers
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.services
 
 EXAMPLES = ROOT / "examples"
 
@@ -41,18 +42,18 @@ def test_a_feed_and_looks_become_products_in_an_app(tmp_path: Path) -> None:
         assert f"{items} packets sent" in run("vendor_feed.py", *feed)
         assert "0 packets sent" in run("vendor_feed.py", *feed)
         assert deployment.start("catalog", once=True).process.wait(300) == 0
-        for _ in range(2):  # the second time every look is a repeated one
+        for _ in range(2):  # the second run repeats every look
             run("look_generator.py", brokers, world.look_pictures, "--market", "JP")
         assert deployment.start("looks", once=True).process.wait(300) == 0
-        told = run("match_consumer.py", brokers, tmp_path / "app.sqlite", "--idle-seconds", "5")
+        output = run("match_consumer.py", brokers, tmp_path / "app.sqlite", "--idle-seconds", "5")
         again = run("match_consumer.py", brokers, tmp_path / "app.sqlite", "--idle-seconds", "2")
 
-        # A tenth of the items leaves the vendor's shop.
+        # A tenth of the items is removed from the vendor's export.
         left = export.read_text(encoding="utf-8").splitlines()[items // 10 :]
         export.write_text("\n".join(left), encoding="utf-8")
         assert f"{items // 10} packets sent" in run("vendor_feed.py", *feed)
 
-    assert json.loads(told) == {"new": 6, "repeated": 0, "later": 0}
+    assert json.loads(output) == {"new": 6, "repeated": 0, "later": 0}
     assert json.loads(again) == {"new": 0, "repeated": 0, "later": 0}
     with sqlite3.connect(tmp_path / "app.sqlite") as app:
         (products,) = app.execute("SELECT COUNT(DISTINCT product) FROM products").fetchone()
@@ -62,12 +63,10 @@ def test_a_feed_and_looks_become_products_in_an_app(tmp_path: Path) -> None:
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(EXAMPLES)
-    import match_consumer
-
-    return match_consumer
+    return importlib.import_module("match_consumer")
 
 
-def test_the_app_stores_an_event_once_and_keeps_what_it_does_not_know(
+def test_the_app_stores_an_event_once_and_keeps_unknown_versions(
     consumer: ModuleType,
 ) -> None:
     app = sqlite3.connect(":memory:")

@@ -1,4 +1,4 @@
-"""Kafka topics keep what every kind of topic promises."""
+"""Kafka topics satisfy the contract of topics."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flows.topic_contract import TopicContract, World
-from kafka_flows import KafkaFlows
-from real_servers import RealKafka
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+from tests.flows.topic_contract import TopicContract, World
+from tests.real.kafka_flows import KafkaFlows
+from tests.real.real_servers import RealKafka
+
+pytestmark = pytest.mark.services
 
 
 class TestKafkaTopics(TopicContract):

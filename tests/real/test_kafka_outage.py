@@ -1,4 +1,4 @@
-"""The broker goes away and comes back: the flow waits, and nothing is lost or doubled."""
+"""Outages of the broker: the flow waits, and nothing is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
-from conftest import own_kafka
-from flows.flow_process import Effects
-from kafka_flows import KafkaFlows, packet
-from real_servers import RealKafka
 
 from dataflows.execution import UNAVAILABLE
 from schemas.errors import Unavailable
+from tests.flows.flow_process import Interruption
+from tests.real.kafka_flows import PROCESSES, KafkaFlows, packet
+from tests.real.own_servers import own_kafka
+from tests.real.real_servers import RealKafka
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.services
 
 PACKETS = 600
 
@@ -29,22 +29,27 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
 
 
 @pytest.fixture
-def flows(broker: RealKafka, tmp_path: Path) -> KafkaFlows:
+def flows(broker: RealKafka, tmp_path: Path) -> Iterator[KafkaFlows]:
     made = KafkaFlows(broker.brokers, tmp_path)
     made.create()
     made.topic("updates").append(packet(f"p{n % 20}", n) for n in range(PACKETS))
-    return made
+    yield made
+    # A test that failed may have left the broker paused or killed.
+    broker.ours.stop()
+    broker.ours.start()
 
 
-def started(flows: KafkaFlows) -> ForkServerProcess:
-    """The flow, in the middle of its work."""
-    process = flows.start("catalog")
-    wait_until(lambda: Effects(flows.base).calls() > 50)
-    return process
+def started(flows: KafkaFlows, **kafka: int) -> tuple[ForkServerProcess, Callable[[], None]]:
+    """A flow in its 50th call, and what lets that call return: it cannot be done before."""
+    held = Interruption(50, PROCESSES.Event(), PROCESSES.Event())
+    process = flows.start("catalog", flows.settings("recovery", **kafka), interruption=held)
+    assert held.ready.wait(90)
+    assert held.release is not None
+    return process, held.release.set
 
 
 def wait_until(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 180
     while not reached():
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -70,38 +75,41 @@ def expect_everything_once_and_in_order(flows: KafkaFlows) -> None:
 
 
 def test_a_broker_that_is_paused_is_waited_for(broker: RealKafka, flows: KafkaFlows) -> None:
-    flow = started(flows)
+    flow, release = started(flows)
     broker.ours.pause()
+    release()
     time.sleep(15)
     broker.ours.resume()
 
     wait_until(lambda: all_written(flows))
     flow.terminate()
-    flow.join(60)
+    flow.join(120)
 
     assert flow.exitcode == 0
     expect_everything_once_and_in_order(flows)
 
 
 def test_a_broker_that_is_killed_and_restarted(broker: RealKafka, flows: KafkaFlows) -> None:
-    flow = started(flows)
+    flow, release = started(flows)
     broker.ours.kill()
+    release()
     time.sleep(3)
     broker.ours.start()
 
     wait_until(lambda: all_written(flows))
     flow.terminate()
-    flow.join(60)
+    flow.join(120)
 
     assert flow.exitcode == 0
     expect_everything_once_and_in_order(flows)
 
 
 def test_a_stop_in_an_outage_loses_nothing(broker: RealKafka, flows: KafkaFlows) -> None:
-    flow = started(flows)
+    flow, release = started(flows)
     broker.ours.kill()
+    release()
     flow.terminate()
-    flow.join(60)
+    flow.join(120)
     assert flow.exitcode == UNAVAILABLE
 
     broker.ours.start()
@@ -111,8 +119,8 @@ def test_a_stop_in_an_outage_loses_nothing(broker: RealKafka, flows: KafkaFlows)
 
 
 def test_a_kill_in_an_outage_loses_nothing(broker: RealKafka, flows: KafkaFlows) -> None:
-    """What the killed flow had sent may still arrive when the broker goes on."""
-    flow = started(flows)
+    """Records that the killed flow had sent may still arrive when the broker resumes."""
+    flow, _ = started(flows)
     broker.ours.pause()
     time.sleep(1)
     flow.kill()
@@ -123,7 +131,7 @@ def test_a_kill_in_an_outage_loses_nothing(broker: RealKafka, flows: KafkaFlows)
 
     wait_until(lambda: all_written(flows))
     again.terminate()
-    again.join(60)
+    again.join(120)
 
     assert again.exitcode == 0
     expect_everything_once_and_in_order(flows)
@@ -132,10 +140,11 @@ def test_a_kill_in_an_outage_loses_nothing(broker: RealKafka, flows: KafkaFlows)
 def test_an_outage_longer_than_the_delivery_timeout_stops_the_flow(
     broker: RealKafka, flows: KafkaFlows
 ) -> None:
-    flow = flows.start("catalog", flows.settings(delivery_timeout_seconds=4))
-    wait_until(lambda: Effects(flows.base).calls() > 50)
+    # The session lasts longer: a member without partitions has nothing to deliver, and waits.
+    flow, release = started(flows, delivery_timeout_seconds=4, session_timeout_seconds=120)
     broker.ours.pause()
-    flow.join(60)
+    release()
+    flow.join(120)
     assert flow.exitcode == UNAVAILABLE
 
     broker.ours.resume()

@@ -1,4 +1,4 @@
-"""TLS, client certificates and SASL against a broker that asks for them."""
+"""TLS, client certificates and SASL against a broker that requires them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from conftest import provisioned
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,8 +23,9 @@ from schemas.records import Record
 from schemas.settings import TopicSettings, load_settings
 from services.cli.topics import create
 from services.processes import free_port
+from tests.real.own_servers import provisioned
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.services
 
 PASSWORD = "correct horse"
 

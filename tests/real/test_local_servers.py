@@ -1,4 +1,4 @@
-"""The servers of `make services` start, survive what tests do to them, and stop."""
+"""The servers of `make services` start, recover from crashes and pauses, and stop."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import httpx
 import pytest
 import redis
 from confluent_kafka.admin import AdminClient, NewTopic
-from conftest import own_kafka, own_redis, own_weaviate
-from real_servers import RealKafka
 
 from devservers.server import LocalServer
 from schemas.errors import Unavailable
+from tests.real.own_servers import own_kafka, own_redis, own_weaviate
+from tests.real.real_servers import RealKafka
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.services
 
 
 def topics(broker: RealKafka) -> set[str]:
     return set(AdminClient({"bootstrap.servers": broker.brokers}).list_topics(timeout=10).topics)
 
 
-def test_a_broker_that_was_killed_finds_its_topics_again(tmp_path: Path) -> None:
+def test_a_killed_broker_recovers_its_topics(tmp_path: Path) -> None:
     with own_kafka(tmp_path) as broker:
         admin = AdminClient({"bootstrap.servers": broker.brokers})
         admin.create_topics([NewTopic("kept", 2)])["kept"].result(10)
@@ -33,7 +33,7 @@ def test_a_broker_that_was_killed_finds_its_topics_again(tmp_path: Path) -> None
         assert "kept" in topics(broker)
 
 
-def test_a_node_that_was_paused_answers_again(tmp_path: Path) -> None:
+def test_a_resumed_node_answers_again(tmp_path: Path) -> None:
     with own_weaviate(tmp_path) as node:
         node.ours.pause()
         assert not node.ours.is_ready()
@@ -43,7 +43,7 @@ def test_a_node_that_was_paused_answers_again(tmp_path: Path) -> None:
         assert httpx.get(f"{node.url}/v1/meta", timeout=10).json()["version"]
 
 
-def test_redis_keeps_what_it_acknowledged_over_a_restart(tmp_path: Path) -> None:
+def test_redis_keeps_acknowledged_writes_across_a_restart(tmp_path: Path) -> None:
     with own_redis(tmp_path) as server:
         redis.Redis.from_url(server.url).set("kept", b"1")
 
@@ -53,7 +53,7 @@ def test_redis_keeps_what_it_acknowledged_over_a_restart(tmp_path: Path) -> None
         assert redis.Redis.from_url(server.url).get("kept") == b"1"
 
 
-def test_a_server_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_server_that_exits_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
     broken = LocalServer("broken", ["ls", "no-such-file"], tmp_path, "nowhere", lambda: False, 10)
 
     with pytest.raises(Unavailable, match="no-such-file"):

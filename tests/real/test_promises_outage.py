@@ -1,4 +1,4 @@
-"""Each server away for half a minute: nothing lost, health is true, all goes on by itself."""
+"""An outage of half a minute of each server: nothing is lost, health reports it, flows recover."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import own_vllm
-from whole_system import Servers, deployment_on, real_servers
 
 from devservers.deployment import Deployment
 from devservers.server import LocalServer
@@ -23,20 +22,22 @@ from schemas.errors import Unavailable
 from schemas.looks import LookMatches
 from schemas.records import Record
 from services.processes import Child
+from tests.real.own_servers import own_vllm
+from tests.real.whole_system import Servers, deployment_on, real_servers
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]
 
 AWAY_SECONDS = 30.0
 RECOVERED_SECONDS = 120.0
-"""Until the flow says that it is ready again; on an idle machine a few seconds."""
+"""Timeout until the flow is ready again; on an idle machine it takes a few seconds."""
 SETTLED_SECONDS = 10.0
 SEEN = 10
-"""Pictures of looks before the model is away."""
+"""Looks whose pictures are used before the outage of the model."""
 GROWTH_MIB = 300.0
 
 
 class Trickle:
-    """A steady feed of both topics, a little at a time; what the broker does not take waits."""
+    """Feeds both topics steadily in small portions; an unsent portion is sent later."""
 
     def __init__(self, deployment: Deployment, world: World) -> None:
         self._deployment = deployment
@@ -45,7 +46,7 @@ class Trickle:
         self._number = count()
         self.asked: list[str] = []
         self.unseen = False
-        """Looks whose pictures have not been described before, as descriptions are kept."""
+        """Send looks whose pictures have no cached description yet."""
 
     def some(self) -> None:
         updates = self._deployment.topic("catalog.updates")
@@ -56,7 +57,7 @@ class Trickle:
         look_id = f"look-{number}"
         looks_of_now = self._looks[SEEN:] if self.unseen else self._looks[:SEEN]
         look = {**looks_of_now[number % len(looks_of_now)], "look_id": look_id}
-        # With a wish of its own: so that it is matched, not answered from the cache.
+        # A preference of its own, so that the look is matched, not answered from the cache.
         look["preferences"] = {"excluded_brands": [f"nobody-{number}"]}
         record = Record(look_id, json.dumps(look).encode())
         looks.append([record])
@@ -79,7 +80,7 @@ def memory_mib(child: Child) -> float:
 
 
 def outages(servers: Servers, vllm: LocalServer) -> Iterator[tuple[str, LocalServer, str]]:
-    """Name of the part as the flows call it, the server, and what befalls it."""
+    """The server's name in the flows' health, the server, and the kind of outage."""
     for name, server in (
         ("redis", servers.redis.ours),
         ("weaviate", servers.weaviate.ours),
@@ -97,7 +98,7 @@ def away(deployment: Deployment, flow: str) -> list[str]:
         return ["the flow itself"]
 
 
-async def test_half_a_minute_without_each_server_in_turn(tmp_path: Path) -> None:
+async def test_an_outage_of_each_server_in_turn(tmp_path: Path) -> None:
     world = draw_world(tmp_path / "world", seed=41, products=2_000, looks=40, pictured=60)
     with own_vllm(tmp_path / "vllm") as model, real_servers(tmp_path) as servers:
         deployment = deployment_on(servers, tmp_path / "system", world, model)
@@ -105,15 +106,15 @@ async def test_half_a_minute_without_each_server_in_turn(tmp_path: Path) -> None
         flows = {flow: deployment.start(flow) for flow in ("catalog", "looks")}
         try:
             for flow in flows:
-                until(lambda flow=flow: deployment.answers(flow, "readyz"), 240, f"{flow} ready")
+                until(partial(deployment.answers, flow, "readyz"), 240, f"{flow} ready")
             trickle.some()
             before = {flow: memory_mib(child) for flow, child in flows.items()}
             for name, server, what in outages(servers, model.ours):
                 print(f"{name} {what}", flush=True)
                 trickle.unseen = name == "vllm"
-                told = one_outage(deployment, trickle, server, what)
+                output = one_outage(deployment, trickle, server, what)
                 if name != "vllm":
-                    assert all(any(name in part for part in told[flow]) for flow in flows), told
+                    assert all(any(name in part for part in output[flow]) for flow in flows), output
             after = {flow: memory_mib(child) for flow, child in flows.items()}
             trickle.rest()
             wanted = len(trickle.asked)
@@ -151,36 +152,36 @@ async def test_half_a_minute_without_each_server_in_turn(tmp_path: Path) -> None
 def one_outage(
     deployment: Deployment, trickle: Trickle, server: LocalServer, what: str
 ) -> dict[str, set[str]]:
-    """Per flow, the parts that it said were away meanwhile. It must live, and recover."""
-    told: dict[str, set[str]] = {"catalog": set(), "looks": set()}
+    """Per flow, the servers that it reported as away. It must stay alive and recover."""
+    output: dict[str, set[str]] = {"catalog": set(), "looks": set()}
     (server.pause if what == "paused" else server.kill)()
     end = time.monotonic() + AWAY_SECONDS
     while time.monotonic() < end:
         if server.name != "kafka":
             trickle.some()
-        for flow, parts in told.items():
+        for flow, parts in output.items():
             assert deployment.answers(flow, "livez"), f"{flow} without {server.name}"
             parts.update(away(deployment, flow))
         time.sleep(1.0)
-    if server.name == "vllm":  # looks go on without it, and say so
+    if server.name == "vllm":  # looks are matched without it, and report that
         until_ready(deployment, "without vllm")
     (server.resume if what == "paused" else server.start)()
     until(lambda: takes(trickle), RECOVERED_SECONDS, "the broker takes records")
     until_ready(deployment, f"after {server.name} was {what}")
-    return told
+    return output
 
 
 def until_ready(deployment: Deployment, when: str) -> None:
     for flow in ("catalog", "looks"):
         until(
-            lambda flow=flow: stays_ready(deployment, flow),
+            partial(stays_ready, deployment, flow),
             RECOVERED_SECONDS,
             f"{flow} ready {when}: {away(deployment, flow)}",
         )
 
 
 def stays_ready(deployment: Deployment, flow: str) -> bool:
-    """For a while: a server that comes back may hang up on a client once more."""
+    """Ready for a while: a restarted server may close a connection once more."""
     end = time.monotonic() + SETTLED_SECONDS
     while time.monotonic() < end:
         if not deployment.answers(flow, "readyz"):

@@ -1,4 +1,4 @@
-"""The tiny VLM behind a real vLLM server answers as it does in this process."""
+"""The tiny VLM gives the same answers behind a real vLLM server as in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
-from real_servers import ServedModel
 
 from devservers.registry import WEIGHTS
 from operators.budget import Budget
@@ -31,12 +30,13 @@ from schemas.attributes import Department
 from schemas.errors import Misconfigured
 from schemas.rerank import RerankMethod
 from schemas.settings import VlmSettings
+from tests.real.real_servers import ServedModel
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.services
 
 LOOKS, CANDIDATES = 50, 8
 NEARLY = 2e-3
-"""Two implementations of one model in float32: sums in another order."""
+"""Two float32 implementations of one model differ by the order of their sums."""
 
 
 @pytest_asyncio.fixture
@@ -56,7 +56,7 @@ async def embedded() -> AsyncIterator[EmbeddedVisionModel]:
 
 
 def looks(many: int) -> list[Picture]:
-    """As they reach a model behind a server: through JPEG once."""
+    """Looks drawn from a fixed seed."""
     rng = random.Random(5)
     return [
         Picture(draw_look(sample_outfit(rng), rng).picture, str(number)) for number in range(many)
@@ -64,7 +64,7 @@ def looks(many: int) -> list[Picture]:
 
 
 def shelf(garment: Garment, rng: random.Random) -> list[bytes]:
-    """Photographs of the garment and of others like it, as thumbnails."""
+    """Thumbnails (JPEG) of the garment and of similar ones."""
     garments = [garment, *(near_garment(garment, rng) for _ in range(CANDIDATES - 1))]
     files = []
     for one in garments:
@@ -74,7 +74,7 @@ def shelf(garment: Garment, rng: random.Random) -> list[bytes]:
     return files
 
 
-async def test_fifty_looks_are_described_alike(
+async def test_looks_are_described_alike(
     served: OpenAIVisionModel, embedded: EmbeddedVisionModel
 ) -> None:
     pictures = looks(LOOKS)
@@ -83,7 +83,7 @@ async def test_fifty_looks_are_described_alike(
         by_server = await served.describe([picture], Budget.of(60))
         in_process = await embedded.describe([picture], Budget.of(60))
         alike += queries(by_server) == queries(in_process)
-    # The picture goes to the server as a JPEG: a pixel's rounding may turn a doubtful word.
+    # The server gets the picture as a JPEG: a rounded pixel may change an uncertain word.
     assert alike >= LOOKS - 2
 
 
@@ -104,7 +104,7 @@ async def test_candidates_are_scored_alike(
         np.testing.assert_allclose(by_server, in_process, atol=tolerance)  # type: ignore[arg-type]
 
 
-async def test_the_probe_finds_the_model_and_names_a_wrong_one(vllm: ServedModel) -> None:
+async def test_the_probe_finds_the_model_and_reports_a_wrong_one(vllm: ServedModel) -> None:
     settings = VlmSettings(kind="openai", url=vllm.url, model=vllm.name, prompts="sandbox-1")
     await probe_vlm(settings)
     with pytest.raises(Misconfigured, match=vllm.name):

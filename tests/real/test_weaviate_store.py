@@ -1,37 +1,64 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
-from indexed_products import ALL, DIMENSION, FINGERPRINT, PLAIN, vector
-from vector_store_contract import VectorStoreContract
-from weaviate_indexes import index_settings
+from weaviate.collections import CollectionAsync
 
 from operators.ports import Filters
-from operators.stores.probes import probe_index
 from operators.stores.weaviate.aliases import target_of
 from operators.stores.weaviate.connection import WeaviateConnection
 from operators.stores.weaviate.index import WeaviateIndex
 from schemas.errors import IndexMismatch, Misconfigured, Unavailable
+from schemas.settings import IndexSettings
+from tests.indexed_products import ALL, DIMENSION, FINGERPRINT, PLAIN, vector
+from tests.real.real_servers import RealWeaviate
+from tests.real.weaviate_indexes import index_settings, opened
+from tests.stores.probing import probe_index
+from tests.vector_store_contract import VectorStoreContract
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.services
+
+
+class OpenIndex(Protocol):
+    async def __call__(
+        self,
+        *,
+        fingerprint: str = ...,
+        dimension: int = ...,
+        observe: Callable[[int, float], None] | None = ...,
+    ) -> WeaviateIndex: ...
 
 
 @pytest.fixture
-def settings(weaviate):
+def settings(weaviate: RealWeaviate) -> IndexSettings:
     return index_settings(weaviate)
 
 
 @pytest.fixture
-async def open_store(settings):
-    opened = []
+async def open_store(
+    server: WeaviateConnection, settings: IndexSettings
+) -> AsyncIterator[OpenIndex]:
+    opened: list[WeaviateIndex] = []
 
-    async def open_store(fingerprint=FINGERPRINT, dimension=DIMENSION, model="any", observe=None):
+    async def open_store(
+        *,
+        fingerprint: str = FINGERPRINT,
+        dimension: int = DIMENSION,
+        observe: Callable[[int, float], None] | None = None,
+    ) -> WeaviateIndex:
         opened.append(
             await WeaviateIndex.open(
-                settings, fingerprint=fingerprint, dimension=dimension, model="any", observe=observe
+                server,
+                settings,
+                fingerprint=fingerprint,
+                dimension=dimension,
+                model="any",
+                observe=observe,
             )
         )
         return opened[-1]
@@ -42,49 +69,56 @@ async def open_store(settings):
 
 
 @pytest.fixture
-async def server(settings):
-    """A connection beside the store's, to look and to meddle."""
+async def server(settings: IndexSettings) -> AsyncIterator[WeaviateConnection]:
+    """The store's connection, also used to inspect and change what it holds."""
     connection = await WeaviateConnection.open(settings)
     yield connection
     await connection.close()
 
 
-async def collection_in_force(server, settings):
-    return server.client.collections.use(await target_of(server, settings.alias))
+async def active_collection(
+    server: WeaviateConnection, settings: IndexSettings
+) -> CollectionAsync[Any, Any]:
+    name = await target_of(server, settings.alias)
+    assert name is not None
+    return server.client.collections.use(name)
 
 
 class TestWeaviateIndex(VectorStoreContract):
     pass
 
 
-async def test_an_index_of_another_encoder_is_not_opened_nor_changed(open_store):
+async def test_the_index_of_another_encoder_is_rejected_and_unchanged(
+    open_store: OpenIndex,
+) -> None:
     index = await open_store()
     await index.upsert("zari:1", vector(1), PLAIN)
-    for other in ({"fingerprint": "encoder-b"}, {"dimension": DIMENSION * 2}):
-        with pytest.raises(IndexMismatch) as mismatch:
-            await open_store(**other)
-        assert FINGERPRINT in str(mismatch.value)
-        assert "looksync jobs reembed" in str(mismatch.value)  # says what to do
+    with pytest.raises(IndexMismatch, match=rf"{FINGERPRINT}.*looksync jobs reembed"):
+        await open_store(fingerprint="encoder-b")
+    with pytest.raises(IndexMismatch, match=rf"{FINGERPRINT}.*looksync jobs reembed"):
+        await open_store(dimension=DIMENSION * 2)
     assert await index.count() == 1
 
 
-async def test_processes_that_come_at_once_share_one_index(open_store):
+async def test_concurrent_processes_create_one_index(open_store: OpenIndex) -> None:
     opened = await asyncio.gather(*(open_store() for _ in range(6)))
     assert len({index.generation for index in opened}) == 1
     await opened[0].upsert("zari:1", vector(1), PLAIN)
     assert await opened[5].count() == 1
 
 
-async def test_an_alias_on_a_strangers_collection_is_refused(open_store, server, settings):
-    await server.client.collections.create(f"{settings.alias}_strange")
+async def test_an_alias_of_a_foreign_collection_is_rejected(
+    open_store: OpenIndex, server: WeaviateConnection, settings: IndexSettings
+) -> None:
+    await server.client.collections.create(f"{settings.alias}_foreign")
     await server.client.alias.create(
-        alias_name=settings.alias, target_collection=f"{settings.alias}_strange"
+        alias_name=settings.alias, target_collection=f"{settings.alias}_foreign"
     )
     with pytest.raises(Misconfigured, match=r"index\.alias"):
         await open_store()
 
 
-async def test_a_text_that_cannot_be_stored_fails_alone(open_store):
+async def test_an_unencodable_text_fails_only_its_own_write(open_store: OpenIndex) -> None:
     index = await open_store()
     results = await asyncio.gather(
         index.upsert("zari:1", vector(1), PLAIN),
@@ -97,7 +131,9 @@ async def test_a_text_that_cannot_be_stored_fails_alone(open_store):
 
 
 @pytest.mark.parametrize("bad", [{1}, {0, 1, 2, 3}], ids=["one", "all"])
-async def test_an_object_that_the_server_refuses_fails_alone(open_store, bad):
+async def test_an_object_that_the_server_rejects_fails_alone(
+    open_store: OpenIndex, bad: set[int]
+) -> None:
     index = await open_store()
     beyond = replace(PLAIN, price_bucket=10**30)
     results = await asyncio.gather(
@@ -109,14 +145,14 @@ async def test_an_object_that_the_server_refuses_fails_alone(open_store, bad):
     assert {key async for key, _ in index.scan()} == {f"zari:{n}" for n in range(4) if n not in bad}
 
 
-async def test_concurrent_writes_share_batches(open_store):
-    sizes = []
+async def test_concurrent_writes_share_batches(open_store: OpenIndex) -> None:
+    sizes: list[int] = []
     index = await open_store(observe=lambda size, _: sizes.append(size))
     await asyncio.gather(*(index.upsert(f"zari:{n}", vector(n), PLAIN) for n in range(64)))
     assert sizes == [32, 32]
 
 
-async def test_writes_of_one_key_in_one_batch_keep_their_order(open_store):
+async def test_writes_of_one_key_in_one_batch_keep_their_order(open_store: OpenIndex) -> None:
     index = await open_store()
     await index.upsert("zari:2", vector(2), PLAIN)
     results = await asyncio.gather(
@@ -135,18 +171,20 @@ async def test_writes_of_one_key_in_one_batch_keep_their_order(open_store):
     np.testing.assert_allclose(found.vector, vector("new"), atol=1e-6)
 
 
-async def test_equals_are_ordered_by_key_though_there_are_more_than_asked_for(open_store):
+async def test_ties_beyond_the_limit_are_ordered_by_key(open_store: OpenIndex) -> None:
     index = await open_store()
     keys = [f"zari:{number:03}" for number in range(90)]
     await asyncio.gather(*(index.upsert(key, vector(1), PLAIN) for key in reversed(keys)))
     assert [c.key for c in await index.search(vector(1), Filters(), 5)] == keys[:5]
 
 
-async def test_read_only_is_waited_for_and_nothing_is_lost(open_store, server, settings):
+async def test_a_read_only_collection_is_unavailable_and_loses_nothing(
+    open_store: OpenIndex, server: WeaviateConnection, settings: IndexSettings
+) -> None:
     index = await open_store()
     await index.upsert("zari:1", vector(1), PLAIN)
-    held = await collection_in_force(server, settings)
-    await held.config.update_shards("READONLY")
+    collection = await active_collection(server, settings)
+    await collection.config.update_shards("READONLY")
     for write in (
         lambda: index.upsert("zari:2", vector(2), PLAIN),
         lambda: index.patch("zari:1", replace(PLAIN, brand="other")),
@@ -157,58 +195,62 @@ async def test_read_only_is_waited_for_and_nothing_is_lost(open_store, server, s
     with pytest.raises(Unavailable, match="read-only"):
         await probe_index(settings)
     assert [c.key for c in await index.search(vector(1), ALL, 5)] == ["zari:1"]
-    await held.config.update_shards("READY")
+    await collection.config.update_shards("READY")
     assert await index.patch("zari:1", replace(PLAIN, brand="other"))
     await index.upsert("zari:2", vector(2), PLAIN)
     assert {key: a.brand async for key, a in index.scan()} == {"zari:1": "other", "zari:2": "zari"}
 
 
-async def test_a_collection_that_is_gone_is_told(open_store, server, settings):
+async def test_a_deleted_collection_is_reported_by_name(
+    open_store: OpenIndex, server: WeaviateConnection, settings: IndexSettings
+) -> None:
     index = await open_store()
-    held = await collection_in_force(server, settings)
-    await server.client.collections.delete(held.name)
-    with pytest.raises(Unavailable, match=held.name):
+    collection = await active_collection(server, settings)
+    await server.client.collections.delete(collection.name)
+    with pytest.raises(Unavailable, match=collection.name):
         await index.search(vector(1), ALL, 5)
-    with pytest.raises(Unavailable, match=held.name):
+    with pytest.raises(Unavailable, match=collection.name):
         await index.upsert("zari:1", vector(1), PLAIN)
 
 
 @pytest.mark.parametrize(("setting", "quantised"), [("rq8", True), ("none", False)])
-async def test_quantisation_is_a_setting_of_the_new_collection(weaviate, setting, quantised):
+async def test_quantisation_is_a_setting_of_the_new_collection(
+    weaviate: RealWeaviate, setting: str, quantised: bool
+) -> None:
     settings = index_settings(weaviate, quantisation=setting)
-    index = await WeaviateIndex.open(
-        settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
-    )
-    server = await WeaviateConnection.open(settings)
-    config = await (await collection_in_force(server, settings)).config.get()
-    await server.close()
-    await index.close()
-    graph = config.vector_config["default"].vector_index_config
+    async with opened(settings):
+        server = await WeaviateConnection.open(settings)
+        config = await (await active_collection(server, settings)).config.get()
+        await server.close()
+    assert config.vector_config is not None
+    graph: Any = config.vector_config["default"].vector_index_config
     assert (graph.quantizer is not None) is quantised
     assert (graph.max_connections, graph.ef_construction, graph.ef) == (32, 256, 128)
     assert graph.filter_strategy == "acorn"
 
 
-async def test_more_replicas_than_nodes_are_refused(weaviate):
+async def test_more_replicas_than_nodes_are_rejected(weaviate: RealWeaviate) -> None:
     settings = index_settings(weaviate, replicas=3)
     with pytest.raises(Misconfigured, match="replica"):
-        await WeaviateIndex.open(
-            settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
-        )
+        async with opened(settings):
+            pass
 
 
-async def test_a_wrong_grpc_port_is_found_when_the_index_is_opened(weaviate, unused_tcp_port):
+async def test_a_wrong_grpc_port_is_detected_on_opening(
+    weaviate: RealWeaviate, unused_tcp_port: int
+) -> None:
     settings = index_settings(weaviate, read_seconds=2.0).model_copy(
         update={"grpc_port": unused_tcp_port}
     )
     with pytest.raises(Unavailable):
-        await WeaviateIndex.open(
-            settings, fingerprint=FINGERPRINT, dimension=DIMENSION, model="any"
-        )
+        async with opened(settings):
+            pass
 
 
-async def test_the_probe_says_what_the_alias_leads_to(open_store, settings):
-    assert "not there yet" in await probe_index(settings)
+async def test_the_probe_reports_the_target_of_the_alias(
+    open_store: OpenIndex, settings: IndexSettings
+) -> None:
+    assert "does not exist yet" in await probe_index(settings)
     index = await open_store()
     await index.upsert("zari:1", vector(1), PLAIN)
     found = await probe_index(settings)

@@ -1,4 +1,4 @@
-"""Another model without downtime: searched and written to all the while."""
+"""The encoder is switched without downtime while the index is searched and written to."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from conftest import own_redis
 from pydantic import ValidationError
-from tiny_models import TINY, write_model
 
 from dataflows.jobs import reembed as reembed_module
 from dataflows.jobs.reembed import finish, reembed, rollback
 from dataflows.wiring.parts import open_catalog_parts, open_index
 from evaluation.sandbox.index_comparison import compare_index
-from operators.catalog.apply import CatalogParts, apply_packet
+from operators.catalog.apply import apply_packet
+from operators.catalog.parts import CatalogParts
 from operators.ports import Filters, VectorStore
 from operators.vocabulary.views import indexed_attributes
 from sandbox.life import World, draw_world
 from schemas.catalog import Packet
 from schemas.errors import IndexMismatch, Misconfigured, Rejected, Unavailable
 from schemas.settings import Settings, load_settings
+from tests.real.own_servers import own_redis
+from tests.real.real_servers import RealWeaviate
+from tests.tiny_models import TINY, write_model
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(280)]
+pytestmark = pytest.mark.services
 
 EVERYTHING = Filters(in_stock=False)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return draw_world(tmp_path_factory.mktemp("world"), seed=11, products=120, looks=1)
 
 
 @pytest.fixture
-def first(weaviate, world, tmp_path) -> Iterator[Settings]:
+def first(weaviate: RealWeaviate, world: World, tmp_path: Path) -> Iterator[Settings]:
     """Settings with the sandbox's CLIP."""
     with own_redis(tmp_path / "redis") as server:
         yield load_settings(
@@ -57,8 +61,8 @@ def first(weaviate, world, tmp_path) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def second(first, tmp_path) -> Settings:
-    """The same with another model: other dimension, other weights, another space."""
+def second(first: Settings, tmp_path: Path) -> Settings:
+    """The same with another model: other dimension and weights."""
     return with_model(first, f"local-dir:{write_model(tmp_path / 'tiny', TINY, seed=5)}")
 
 
@@ -69,7 +73,7 @@ def with_model(settings: Settings, model: str) -> Settings:
 
 
 def packets(world: World) -> list[Packet | None]:
-    """None where a record is broken: offsets stay those of the topic."""
+    """None for a broken record, so that offsets stay those of the topic."""
 
     def parsed(value: bytes) -> Packet | None:
         try:
@@ -83,7 +87,7 @@ def packets(world: World) -> list[Packet | None]:
 async def apply(
     numbered: Iterable[tuple[int, Packet | None]], parts: CatalogParts, pause: float = 0.0
 ) -> int:
-    """One after another, as a lane of one; the number of pictures embedded."""
+    """Apply the packets one after another; return the number of pictures embedded."""
     embeddings = 0
     for offset, packet in numbered:
         if packet is not None:
@@ -96,18 +100,18 @@ async def apply(
 
 @dataclass
 class Searches:
-    """What a reader found while he searched."""
+    """The outcomes of repeated searches."""
 
     answers: int = 0
     failures: list[object] = field(default_factory=list)
 
 
 @asynccontextmanager
-async def searched_all_the_while(
-    settings: Settings, to_come: list[tuple[int, Packet | None]]
+async def repeated_searches(
+    settings: Settings, pending: list[tuple[int, Packet | None]]
 ) -> AsyncIterator[Searches]:
-    """By the pictures of products that are in the index and stay as they are."""
-    seen, changing = Searches(), {packet.key for _, packet in to_come if packet is not None}
+    """Search repeatedly with the vectors of indexed products that ``pending`` does not change."""
+    seen, changing = Searches(), {packet.key for _, packet in pending if packet is not None}
     async with open_index(settings) as index:
         known = [await index.get(key) async for key, _ in index.scan() if key not in changing]
         wanted = [each for each in known if each is not None][:20]
@@ -120,8 +124,8 @@ async def searched_all_the_while(
                     seen.failures.append(error)
                 else:
                     seen.answers += 1
-                    of_one_space = all(c.vector.shape == each.vector.shape for c in found)
-                    if len(found) < 10 or found[0].similarity < 0.999 or not of_one_space:
+                    same_dimension = all(c.vector.shape == each.vector.shape for c in found)
+                    if len(found) < 10 or found[0].similarity < 0.999 or not same_dimension:
                         seen.failures.append((each.key, [(c.key, c.similarity) for c in found]))
                 await asyncio.sleep(0.01)
 
@@ -134,9 +138,9 @@ async def searched_all_the_while(
                 await searching
 
 
-async def equals_the_ledger(index: VectorStore, parts: CatalogParts) -> None:
+async def assert_equals_ledger(index: VectorStore, parts: CatalogParts) -> None:
     expected = {
-        entry.key: indexed_attributes(entry)
+        entry.key: indexed_attributes(entry, datetime.now(UTC))
         async for entry in parts.ledger.scan()
         if entry.exists and entry.indexed
     }
@@ -144,32 +148,33 @@ async def equals_the_ledger(index: VectorStore, parts: CatalogParts) -> None:
     assert len(expected) > 50
 
 
-async def test_the_model_is_switched_and_switched_back_while_everything_goes_on(
-    first, second, world
-):
-    told = list(enumerate(packets(world)))
-    third = len(told) // 3
+async def test_the_model_is_switched_and_switched_back_under_traffic(
+    first: Settings, second: Settings, world: World
+) -> None:
+    sent = list(enumerate(packets(world)))
+    third = len(sent) // 3
     async with open_catalog_parts(first) as flow:
-        await apply(told[:third], flow)
+        await apply(sent[:third], flow)
     async with (
         open_catalog_parts(first) as flow,
-        searched_all_the_while(first, told[third:]) as seen,
+        repeated_searches(first, sent[third:]) as seen,
     ):
-        # The flow goes on with the next third while the model is switched.
-        writing = asyncio.create_task(apply(told[third : 2 * third], flow, pause=0.02))
-        done = await reembed(first, second.encoder.model, flows=1, may_lack=0, tell=print)
+        # The flow applies the next third while the model is switched.
+        writing = asyncio.create_task(apply(sent[third : 2 * third], flow, pause=0.02))
+        done = await reembed(first, second.encoder.model, flows=1, may_lack=0, report=print)
         await writing
         assert done.passes[-1].writes == 0
-        assert done.pair.in_force.model == second.encoder.model
+        assert done.pair.active.model == second.encoder.model
 
-        # Readers of either model find their own index, both as good as the ledger.
+        # Each model has an index of its own, and both agree with the ledger.
         async with open_index(second) as new, open_index(first) as old:
-            assert new.generation == done.pair.in_force.generation
+            assert new.generation == done.pair.active.generation
             assert old.generation == flow.index.generation
-            await equals_the_ledger(new, flow)
-            await equals_the_ledger(old, flow)
+            await assert_equals_ledger(new, flow)
+            await assert_equals_ledger(old, flow)
             some = await anext(aiter(new.scan()))
             stored = await new.get(some[0])
+            assert stored is not None
             assert stored.vector.shape == (TINY["embed_dim"],)
             (nearest, *_) = await new.search(stored.vector, EVERYTHING, 10)
             assert nearest.similarity == pytest.approx(1.0, abs=1e-5)
@@ -177,26 +182,27 @@ async def test_the_model_is_switched_and_switched_back_while_everything_goes_on(
         assert seen.failures == []
         assert seen.answers > 50
 
-    # The flow is restarted with the new model; readers of the old one go on.
+    # The flow is restarted with the new model; searches with the old one continue.
     async with (
-        searched_all_the_while(first, told[2 * third :]) as seen,
+        repeated_searches(first, sent[2 * third :]) as seen,
         open_catalog_parts(second) as flow,
     ):
-        pictures_told = await apply(told[2 * third :], flow)
+        embeddings = await apply(sent[2 * third :], flow)
         truth = world.truth()
-        # What the first model had embedded was not embedded again for a change of price or stock.
-        assert pictures_told <= sum(
+        # A change of price or stock does not embed a picture again.
+        assert embeddings <= sum(
             packet.fate in ("created", "re-embedded") for packet in truth.packets[2 * third :]
         )
         async with open_index(second) as new, open_index(first) as old:
-            await equals_the_ledger(new, flow)
-            await equals_the_ledger(old, flow)
+            await assert_equals_ledger(new, flow)
+            await assert_equals_ledger(old, flow)
             compared = await compare_index(truth, new, flow.ledger)
             assert compared.differences == ()
 
-        # Back, and forth no more.
+        # Roll back, then finish.
         pair = await rollback(first)
-        assert (pair.in_force.model, pair.beside.model) == (
+        assert pair.secondary is not None
+        assert (pair.active.model, pair.secondary.model) == (
             first.encoder.model,
             second.encoder.model,
         )
@@ -210,20 +216,22 @@ async def test_the_model_is_switched_and_switched_back_while_everything_goes_on(
             pass
 
 
-async def test_nothing_is_switched_while_a_flow_does_not_mirror(first, second, world, monkeypatch):
+async def test_nothing_is_switched_while_a_flow_does_not_mirror(
+    first: Settings, second: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reembed_module, "MIRROR_SECONDS", 15.0)
     async with open_catalog_parts(first) as flow:
         await apply(enumerate(packets(world)[:20]), flow)
         with pytest.raises(Unavailable, match="1 of 2 catalog flows"):
-            await reembed(first, second.encoder.model, flows=2, may_lack=0, tell=print)
+            await reembed(first, second.encoder.model, flows=2, may_lack=0, report=print)
         async with open_index(first) as index:
             assert index.generation == flow.index.generation
 
 
-async def test_a_model_that_is_in_force_is_not_switched_to(first):
+async def test_switching_to_the_current_model_is_refused(first: Settings) -> None:
     async with open_index(first):
         pass
-    with pytest.raises(Misconfigured, match="in force"):
-        await reembed(first, first.encoder.model, flows=0, may_lack=0, tell=print)
+    with pytest.raises(Misconfigured, match="already the model"):
+        await reembed(first, first.encoder.model, flows=0, may_lack=0, report=print)
     with pytest.raises(Misconfigured, match="--to MODEL"):
         await rollback(first)

@@ -1,4 +1,4 @@
-"""Indexes of a test's own on a Weaviate server."""
+"""Indexes for single tests on a shared Weaviate server."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from indexed_products import DIMENSION, FINGERPRINT
-from real_servers import RealWeaviate
-
+from operators.stores.weaviate.connection import WeaviateConnection
 from operators.stores.weaviate.index import WeaviateIndex
 from schemas.settings import BatchSettings, IndexSettings
+from tests.indexed_products import DIMENSION, FINGERPRINT
+from tests.real.real_servers import RealWeaviate
 
 
 def index_settings(server: RealWeaviate, **changes: object) -> IndexSettings:
-    """On ``server``, with an alias that nobody else has."""
+    """Settings for an index on ``server`` with a unique alias."""
     patient = {"read_seconds": 10.0, "write_seconds": 20.0}
     return IndexSettings(
         kind="weaviate",
@@ -30,10 +30,14 @@ def index_settings(server: RealWeaviate, **changes: object) -> IndexSettings:
 async def opened(
     settings: IndexSettings, fingerprint: str = FINGERPRINT, dimension: int = DIMENSION
 ) -> AsyncIterator[WeaviateIndex]:
-    index = await WeaviateIndex.open(
-        settings, fingerprint=fingerprint, dimension=dimension, model="any"
-    )
+    connection = await WeaviateConnection.open(settings)
     try:
-        yield index
+        index = await WeaviateIndex.open(
+            connection, settings, fingerprint=fingerprint, dimension=dimension, model="any"
+        )
+        try:
+            yield index
+        finally:
+            await index.close()
     finally:
-        await index.close()
+        await connection.close()

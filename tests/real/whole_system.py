@@ -1,4 +1,4 @@
-"""Servers of a test's own, which it may stop, and both flows deployed on them."""
+"""A deployment of both flows on servers of a test's own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import own_kafka, own_redis, own_weaviate
-from real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
-
-from devservers.deployment import Deployment, deploy
+from devservers.deployment import Deployment, ServerAddresses, deploy
 from sandbox.life import World
+from tests.real.own_servers import own_kafka, own_redis, own_weaviate
+from tests.real.real_servers import RealKafka, RealRedis, RealWeaviate, ServedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """All three hold nothing yet."""
+    """All three are empty at the start."""
 
     kafka: RealKafka
     weaviate: RealWeaviate
@@ -36,14 +35,17 @@ def real_servers(folder: Path) -> Iterator[Servers]:
 def deployment_on(
     servers: Servers, folder: Path, world: World, model: ServedModel | None = None
 ) -> Deployment:
-    """Both flows, not started; with ``model``, looks are described by it."""
+    """Deploy both flows without starting them; with ``model``, it describes the looks."""
     vlm = {"kind": "openai", "prompts": "sandbox-1"}
-    return deploy(
-        folder,
+    addresses = ServerAddresses(
         brokers=servers.kafka.brokers,
         weaviate_url=servers.weaviate.url,
         weaviate_grpc_port=servers.weaviate.grpc_port,
         redis_url=servers.redis.url,
+    )
+    return deploy(
+        folder,
+        addresses,
         pictures=world.folder,
         vlm=vlm | {"url": model.url, "model": model.name} if model is not None else None,
     )

@@ -1,4 +1,4 @@
-"""The sandbox world: attributes, words and drawings keep their promises."""
+"""The sandbox world: attributes, descriptions and drawings agree."""
 
 import random
 from dataclasses import replace

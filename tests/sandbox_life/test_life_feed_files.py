@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from operators.catalog.feeds import read_feed
+from operators.catalog.feeds.read import ReadPacket, read_feed
+from operators.catalog.feeds.source import FeedSource
 from operators.catalog.mapping import load_mappings
 from sandbox.life import Truth, World, write_feed_files
 from schemas.catalog import Packet
@@ -19,10 +20,10 @@ def folder(world: World, tmp_path: Path) -> Path:
 
 def _read(path: Path, mapping: str) -> list[Packet]:
     """All rows, none rejected."""
-    rows = list(read_feed(path, MAPPINGS[mapping], version=1))
-    packets = [row for row in rows if isinstance(row, Packet)]
+    rows = list(read_feed(FeedSource.of(str(path)), MAPPINGS[mapping], version=1))
+    packets = [row for row in rows if isinstance(row, ReadPacket)]
     assert packets == rows
-    return packets
+    return [row.packet for row in packets]
 
 
 @pytest.mark.parametrize("file", ["zari.csv", "northfold.jsonl", "kisetsu.jsonl"])
@@ -42,10 +43,10 @@ def test_the_google_files_say_the_same_in_three_formats(truth: Truth, folder: Pa
         ending: _read(folder / f"google_merchant.{ending}", "google_merchant")
         for ending in ("tsv", "xml", "parquet")
     }
-    told = {
+    stated = {
         ending: [{name: value for name, value in p.payload.items() if value} for p in packets]
         for ending, packets in of_format.items()
     }
-    assert told["tsv"] == told["xml"] == told["parquet"]
-    assert len(told["tsv"]) == 40
+    assert stated["tsv"] == stated["xml"] == stated["parquet"]
+    assert len(stated["tsv"]) == 40
     assert {f"northfold:{packet.product_id}" for packet in of_format["xml"]} <= truth.live().keys()

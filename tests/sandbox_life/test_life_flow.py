@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from doubles import HashEncoder, InMemoryIndex, InMemoryLedger, InMemoryThumbnails
 from pydantic import ValidationError
 
 from evaluation.sandbox.index_comparison import compare_index
-from operators.catalog.apply import CatalogParts, apply_packet
+from operators.catalog.apply import apply_packet
 from operators.catalog.mapping import load_mappings
+from operators.catalog.parts import CatalogParts
 from operators.catalog.standardise import Standardiser
 from operators.images.fetch import PictureFetcher
 from operators.vocabulary.taxonomy import Taxonomy
@@ -16,6 +16,13 @@ from sandbox.life import Truth, World
 from schemas.catalog import Packet
 from schemas.errors import Rejected
 from schemas.settings import ImageSettings, Settings
+from tests.doubles import (
+    HashEncoder,
+    InMemoryIndex,
+    InMemoryLedger,
+    InMemorySchedule,
+    InMemoryThumbnails,
+)
 
 
 @dataclass
@@ -37,6 +44,7 @@ async def _apply_all(world: World) -> Applied:
         index=outcome.index,
         ledger=outcome.ledger,
         thumbnails=InMemoryThumbnails(),
+        schedule=InMemorySchedule(),
     )
     for offset, record in enumerate(world.packet_records()):
         try:

@@ -12,9 +12,9 @@ CONTENTS = {"a.jpg": "a", "a-cdn.jpg": "a", "b.jpg": "b"}
 Kind = Literal["upsert", "patch", "delete", "broken"]
 
 
-def _packet(moment: int, kind: Kind, **told: Any) -> Packet:
+def _packet(moment: int, kind: Kind, **stated: Any) -> Packet:
     whole = {"title": "", "price": (10, 10), "stock": 1, "pictures": ("a.jpg",)}
-    groups = whole | told if kind == "upsert" else told
+    groups = whole | stated if kind == "upsert" else stated
     return Packet(float(moment), "shop:1", b"", moment, kind, cast(dict[Group, Any], groups))
 
 
@@ -69,12 +69,12 @@ def _lives(draw: st.DrawFn) -> list[Packet]:
     kinds = draw(st.lists(st.sampled_from(("upsert", "patch", "delete")), max_size=8))
     packets = []
     for moment, kind in enumerate(kinds, start=1):
-        told: dict[str, Any] = {}
+        stated: dict[str, Any] = {}
         if kind != "delete":
-            told["stock"] = draw(st.integers(0, 2))
+            stated["stock"] = draw(st.integers(0, 2))
         if kind == "upsert" or (kind == "patch" and draw(st.booleans())):
-            told["pictures"] = (draw(st.sampled_from(sorted(CONTENTS))),)
-        packets.append(_packet(moment, kind, **told))  # type: ignore[arg-type]
+            stated["pictures"] = (draw(st.sampled_from(sorted(CONTENTS))),)
+        packets.append(_packet(moment, kind, **stated))  # type: ignore[arg-type]
     return packets
 
 

@@ -1,7 +1,8 @@
-"""The committed vision-language model, loaded as transformers loads any, on pictures of its own."""
+"""The committed vision-language model, loaded by transformers, on pictures of the sandbox."""
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from transformers import AutoConfig, AutoProcessor
 from sandbox.training.clip.dataset import photograph
 from sandbox.training.vlm.answerer import Answerer
 from sandbox.training.vlm.conversations import DESCRIBE_LOOK, DESCRIBE_PRODUCT
-from sandbox.training.vlm.evaluate import judged, layers_of
+from sandbox.training.vlm.evaluate import accuracy, layers_of
 from sandbox.world import describe, draw_look, near_garment, sample_garment, sample_outfit, visible
 
 WEIGHTS = Path(__file__).parents[2] / "sandbox" / "weights" / "vlm"
@@ -25,8 +26,9 @@ def model() -> Answerer:
 
 
 @pytest.fixture(scope="module")
-def processor() -> AutoProcessor:
-    return AutoProcessor.from_pretrained(WEIGHTS)  # type: ignore[no-any-return]
+def processor() -> Any:
+    loader: Any = AutoProcessor  # untyped in transformers
+    return loader.from_pretrained(WEIGHTS)
 
 
 def test_looks_are_described_layer_by_layer(model: Answerer) -> None:
@@ -41,7 +43,7 @@ def test_looks_are_described_layer_by_layer(model: Answerer) -> None:
         for layers, outfit in zip(described, outfits, strict=True)
         for name, garment in visible(outfit).items()
     ]
-    right = judged(pairs)
+    right = accuracy(pairs)
     assert right["type"] >= 0.8
     assert right["colour"] >= 0.85
     assert right["pattern"] >= 0.85
@@ -51,40 +53,38 @@ def test_products_are_described(model: Answerer) -> None:
     rng = random.Random(SEED)
     garments = [sample_garment(rng) for _ in range(20)]
     answers = model.answers([([photograph(g, rng)], DESCRIBE_PRODUCT) for g in garments])
-    right = judged(list(zip(garments, answers, strict=True)))
+    right = accuracy(list(zip(garments, answers, strict=True)))
     assert right["type"] >= 0.8
     assert right["colour"] >= 0.85
 
 
-def test_a_query_is_likelier_of_its_own_product(model: Answerer) -> None:
+def test_a_query_is_likeliest_for_its_own_product(model: Answerer) -> None:
     rng = random.Random(SEED)
     hits = 0
     for _ in range(10):
         garment = sample_garment(rng)
         candidates = [garment, *(near_garment(garment, rng) for _ in range(3))]
-        asked = [
+        questions = [
             (([photograph(one, rng)], DESCRIBE_PRODUCT), describe(garment)) for one in candidates
         ]
-        scores = model.likelihoods(asked)
+        scores = model.likelihoods(questions)
         hits += scores[0] == max(scores)
-    assert hits >= 7  # by chance 2.5
+    assert hits >= 7  # chance: 2.5
 
 
 @pytest.mark.parametrize(
     ("size", "tokens"),
     [((256, 384), 24), ((512, 768), 24), ((336, 336), 16), ((40, 40), 16), ((2000, 1999), 16)],
 )
-def test_pictures_of_any_resolution_take_the_same_tokens(
-    processor: AutoProcessor, size: tuple[int, int], tokens: int
+def test_the_number_of_tokens_depends_on_the_aspect_ratio_only(
+    processor: Any, size: tuple[int, int], tokens: int
 ) -> None:
-    given_ = processor(  # type: ignore[operator]
-        images=[Image.new("RGB", size)], text=["<|image_pad|>"], return_tensors="pt"
-    )
-    assert int(given_["image_grid_thw"].prod()) // 4 == tokens
+    inputs = processor(images=[Image.new("RGB", size)], text=["<|image_pad|>"], return_tensors="pt")
+    assert int(inputs["image_grid_thw"].prod()) // 4 == tokens
 
 
-def test_any_text_survives_the_tokenizer(processor: AutoProcessor) -> None:
-    tokenizer = processor.tokenizer  # type: ignore[attr-defined]
+def test_any_text_survives_the_tokenizer(processor: Any) -> None:
+    tokenizer = processor.tokenizer
 
     @given(text=st.text(max_size=60))
     def survives(text: str) -> None:

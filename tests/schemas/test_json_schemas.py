@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from pydantic import BaseModel
 
 from schemas.export import TOPIC_RECORDS, export
@@ -24,7 +24,7 @@ def test_every_topic_has_a_valid_schema_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "record"), TOPIC_RECORDS.items())
-def test_every_field_that_is_no_name_is_described(name: str, record: type[BaseModel]) -> None:
+def test_a_record_has_described_fields(name: str, record: type[BaseModel]) -> None:
     described = {field for field, info in record.model_fields.items() if info.description}
     assert described, f"no field of {name} is described"
 

@@ -1,4 +1,4 @@
-"""Which vision-language model is asked, by preset and by what is set."""
+"""Which vision-language model is used, by preset and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as people call it: a process of its own."""
+"""The command line as users run it: in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 
 ENVIRONMENT = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
+HANGS_AFTER_SECONDS = 1000
+"""Far longer than the slowest command takes on a busy machine; only ends one that hangs."""
+
 
 def looksync(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run ``looksync ARGUMENTS`` in ``cwd`` to its end."""
+    """Run ``looksync ARGUMENTS`` in ``cwd`` and wait for its exit."""
     return subprocess.run(
         [sys.executable, "-m", "services.cli", *map(str, arguments)],
         cwd=cwd,
@@ -22,7 +25,7 @@ def looksync(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.Comple
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANGS_AFTER_SECONDS,
         check=False,
     )
 

@@ -1,13 +1,13 @@
-"""One small demo for all tests of the command line: drawing and streaming it takes a while."""
+"""One small demo for all tests of the command line, because it takes about a minute."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from command_line import Demo, looksync
 
 from operators.stores.redis.embedded_server import stop_left_over
+from tests.services.command_line import Demo, looksync
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""compose.yaml names the versions that are tested as processes."""
+"""compose.yaml has the versions that the service tests run."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_the_same_versions_as_without_docker() -> None:
     assert IMAGES["vllm/vllm-openai-cpu"] == IMAGES["vllm/vllm-openai"] == vllm
 
 
-def test_every_image_is_pinned_by_its_whole_version() -> None:
+def test_every_image_is_pinned_to_a_full_version() -> None:
     assert len(IMAGES) == 5
     for image, tag in IMAGES.items():
         assert re.fullmatch(r"\d+\.\d+\.\d+", tag), image
 
 
-def test_a_gpu_serves_what_docs_models_says() -> None:
+def test_the_gpu_service_has_the_flags_of_docs_models() -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     documented = re.search(r"\$ vllm serve (.*?)\n```", page, re.DOTALL)
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The main job from end to end, as a newcomer runs it, and what can be done with its index."""
+"""The demo from end to end, as a newcomer runs it, and commands on its index."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from command_line import Demo, looksync
 from PIL import Image
 
 from operators.streaming.files.topic import FileTopic
+from tests.services.command_line import Demo, looksync
 
 Record = dict[str, Any]
 
@@ -27,7 +27,7 @@ REPORT_KEYS = {
 }
 
 
-def test_every_promise_is_kept(demo: Demo) -> None:
+def test_all_guarantees_hold(demo: Demo) -> None:
     assert demo.exit_code == 0, demo.printed
     report = demo.report
     assert report["catalog"]["index_equals_truth"]
@@ -35,7 +35,7 @@ def test_every_promise_is_kept(demo: Demo) -> None:
     assert report["looks"]["missing"] == report["looks"]["duplicated"] == 0
 
 
-def test_the_report_has_the_promised_keys(demo: Demo) -> None:
+def test_the_report_has_the_documented_keys(demo: Demo) -> None:
     report = demo.report
     assert report.keys() >= {"seed", "products", "looks", "seconds"}
     for part, keys in REPORT_KEYS.items():
@@ -56,7 +56,7 @@ def test_no_process_of_the_demo_is_left(demo: Demo) -> None:
     assert str(demo.home) not in listed.stdout
 
 
-def test_looks_matched_by_hand_get_the_streams_answers(demo: Demo) -> None:
+def test_a_manual_match_agrees_with_the_stream(demo: Demo) -> None:
     for event in events_without_preferences(demo)[:2]:
         picture = demo.folder / "world" / "looks" / f"{event['look_id']}.jpg"
         look = looks_of(demo)[event["look_id"]]
@@ -65,9 +65,9 @@ def test_looks_matched_by_hand_get_the_streams_answers(demo: Demo) -> None:
             "match", picture, "--json", *given, LOOKSYNC_MATCHING__CACHE_SECONDS="0"
         )
         assert ended.returncode == 0, ended.stderr
-        by_hand = json.loads(ended.stdout)
-        assert not by_hand["cached"]
-        assert shown(by_hand) == shown(event)
+        by_command = json.loads(ended.stdout)
+        assert not by_command["cached"]
+        assert shown(by_command) == shown(event)
 
 
 def test_a_match_is_printed_as_tables(demo: Demo) -> None:
@@ -77,17 +77,15 @@ def test_a_match_is_printed_as_tables(demo: Demo) -> None:
     assert "total" in ended.stdout
 
 
-def test_photographs_of_anything_get_an_answer_or_a_clear_refusal(
-    demo: Demo, tmp_path: Path
-) -> None:
+def test_any_file_gets_an_answer_or_a_clear_refusal(demo: Demo, tmp_path: Path) -> None:
     pixel, text = tmp_path / "pixel.png", tmp_path / "text.jpg"
     Image.new("RGB", (1, 1), "red").save(pixel)
     text.write_text("<html>no picture</html>")
-    for odd, told in ((pixel, ""), (text, "not a picture"), (tmp_path / "gone.jpg", "gone.jpg")):
+    for odd, output in ((pixel, ""), (text, "not a picture"), (tmp_path / "gone.jpg", "gone.jpg")):
         ended = demo.looksync("match", odd)
         assert ended.returncode in (0, 1)
         assert "Traceback" not in ended.stderr
-        assert told.lower() in (ended.stdout + ended.stderr).lower()
+        assert output.lower() in (ended.stdout + ended.stderr).lower()
 
 
 def test_dead_letters_are_listed_shown_and_replayed_once(demo: Demo) -> None:
@@ -98,15 +96,15 @@ def test_dead_letters_are_listed_shown_and_replayed_once(demo: Demo) -> None:
     dead = FileTopic(demo.folder / "topics", "catalog.updates.dlq")
     record = next(r for p in range(dead.partitions) for r in dead.read(p))
     letter = f"{record.headers['dlq-partition']}/{record.headers['dlq-offset']}"
-    told = demo.looksync("dlq", "show", "catalog.updates", letter)
-    assert told.returncode == 0, told.stderr
-    assert record.headers["dlq-reason"] in told.stdout
+    output = demo.looksync("dlq", "show", "catalog.updates", letter)
+    assert output.returncode == 0, output.stderr
+    assert record.headers["dlq-reason"] in output.stdout
 
-    assert f"{letters} put back" in demo.looksync("dlq", "replay", "catalog.updates").stdout
-    assert "0 put back" in demo.looksync("dlq", "replay", "catalog.updates").stdout
+    assert f"{letters} replayed on" in demo.looksync("dlq", "replay", "catalog.updates").stdout
+    assert "0 replayed on" in demo.looksync("dlq", "replay", "catalog.updates").stdout
 
 
-def test_coverage_and_judging_again(demo: Demo) -> None:
+def test_coverage_and_repeated_evaluation(demo: Demo) -> None:
     coverage = demo.looksync("eval", "coverage")
     assert "kisetsu" in coverage.stdout
     again = looksync("eval", "--folder", demo.folder, cwd=demo.home)
@@ -114,7 +112,7 @@ def test_coverage_and_judging_again(demo: Demo) -> None:
 
 
 def events_without_preferences(demo: Demo) -> list[Record]:
-    """Of looks that could be told by hand: no preference, explicit or inferred."""
+    """Of looks without preferences, explicit or inferred: `match` has no options for them."""
     looks, matched = looks_of(demo), FileTopic(demo.folder / "topics", "looks.matched")
     events = [json.loads(r.value) for p in range(matched.partitions) for r in matched.read(p)]
     plain = [
@@ -135,7 +133,7 @@ def looks_of(demo: Demo) -> dict[str, Record]:
 
 
 def shown(event: Record) -> dict[str, list[str]]:
-    """Layer -> products in their order."""
+    """Layer -> ranked product keys."""
     return {
         layer["layer"]: [product["product"]["key"] for product in layer["products"]]
         for layer in event["layers"]

@@ -22,22 +22,22 @@ def checked(settings: Settings) -> tuple[int, str]:
     return code, console.file.getvalue()
 
 
-def test_missing_topics_are_named_created_and_then_well(tmp_path: Path) -> None:
+def test_missing_topics_are_named_and_created(tmp_path: Path) -> None:
     settings = file_topics(tmp_path, 2)
-    code, told = checked(settings)
+    code, output = checked(settings)
     assert code == 1
-    assert "looks.matched" in told
-    assert "looksync topics create" in told
+    assert "looks.matched" in output
+    assert "looksync topics create" in output
 
     create(settings, Console(quiet=True))
 
     assert checked(settings)[0] == 0
 
 
-def test_another_number_of_partitions_is_told(tmp_path: Path) -> None:
+def test_another_number_of_partitions_is_reported(tmp_path: Path) -> None:
     create(file_topics(tmp_path, 2), Console(quiet=True))
 
-    code, told = checked(file_topics(tmp_path, 3))
+    code, output = checked(file_topics(tmp_path, 3))
 
     assert code == 1
-    assert "catalog.updates: 2 partitions, topics.partitions = 3" in told
+    assert "catalog.updates: 2 partitions, topics.partitions = 3" in output

@@ -1,4 +1,7 @@
-"""A process that fills an index: index_writer.py PATH VENDOR COUNT. Prints acknowledged keys."""
+"""Fills an index in a process of its own and prints each acknowledged key.
+
+Usage: python -m tests.stores.index_writer PATH VENDOR COUNT
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from indexed_products import DIMENSION, FINGERPRINT, PLAIN, vector
-
 from operators.stores.sqlite.index import SqliteIndex
 from schemas.settings import BatchSettings
+from tests.indexed_products import DIMENSION, FINGERPRINT, PLAIN, vector
 
 
 async def main(path: Path, vendor: str, count: int) -> None:

@@ -1,27 +1,30 @@
-"""The in-memory doubles that other tests trust keep the same promises as the real parts."""
+"""The in-memory doubles satisfy the same contracts as the real stores."""
 
 from __future__ import annotations
 
 import pytest
-from cache_contract import CacheContract, ClaimsContract
-from doubles import (
+
+from tests.doubles import (
     InMemoryCache,
     InMemoryClaims,
     InMemoryIndex,
     InMemoryLedger,
+    InMemorySchedule,
     InMemoryThumbnails,
 )
-from ledger_contract import LedgerContract
-from thumbnails_contract import ThumbnailsContract
-from vector_store_contract import VectorStoreContract
+from tests.stores.cache_contract import CacheContract, ClaimsContract
+from tests.stores.ledger_contract import LedgerContract, OpenLedger
+from tests.stores.schedule_contract import ScheduleContract
+from tests.stores.thumbnails_contract import ThumbnailsContract
+from tests.vector_store_contract import OpenStore, VectorStoreContract
 
 
 class TestInMemoryIndex(VectorStoreContract):
     @pytest.fixture
-    def open_store(self):
+    def open_store(self) -> OpenStore:
         only = InMemoryIndex()
 
-        async def open_store():
+        async def open_store() -> InMemoryIndex:
             return only
 
         return open_store
@@ -29,10 +32,10 @@ class TestInMemoryIndex(VectorStoreContract):
 
 class TestInMemoryLedger(LedgerContract):
     @pytest.fixture
-    def open_ledger(self):
+    def open_ledger(self) -> OpenLedger:
         only = InMemoryLedger()
 
-        async def open_ledger():
+        async def open_ledger() -> InMemoryLedger:
             return only
 
         return open_ledger
@@ -40,17 +43,23 @@ class TestInMemoryLedger(LedgerContract):
 
 class TestInMemoryThumbnails(ThumbnailsContract):
     @pytest.fixture
-    def thumbnails(self):
+    def thumbnails(self) -> InMemoryThumbnails:
         return InMemoryThumbnails()
 
 
 class TestInMemoryCache(CacheContract):
     @pytest.fixture
-    def cache(self):
+    def cache(self) -> InMemoryCache:
         return InMemoryCache()
+
+
+class TestInMemorySchedule(ScheduleContract):
+    @pytest.fixture
+    def schedule(self) -> InMemorySchedule:
+        return InMemorySchedule()
 
 
 class TestInMemoryClaims(ClaimsContract):
     @pytest.fixture
-    def claims(self):
+    def claims(self) -> InMemoryClaims:
         return InMemoryClaims()

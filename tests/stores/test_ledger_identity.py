@@ -1,12 +1,15 @@
-"""A ledger that is lost is never taken for an empty one."""
+"""A lost ledger is never mistaken for an empty one."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-from doubles import InMemoryIndex, unit_vector
-from indexed_products import DIMENSION, PLAIN
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from operators.stores.redis.client import open_redis
 from operators.stores.redis.embedded_server import ensure_server, stop_left_over
@@ -15,16 +18,18 @@ from operators.stores.redis.ledger_identity import (
     KEY,
     IdentityGuard,
     LedgerIdentity,
-    forget_identity,
+    delete_identity,
     identify,
-    remember,
-    remembered,
+    load_identity,
+    save_identity,
     write_identity,
 )
 from operators.stores.redis.pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
 from schemas.errors import LedgerLost
 from schemas.settings import BatchSettings
+from tests.doubles import InMemoryIndex, unit_vector
+from tests.indexed_products import DIMENSION, PLAIN
 
 BATCHES = BatchSettings(max_size=16, max_wait_ms=1.0)
 
@@ -35,7 +40,7 @@ async def stocked_index() -> InMemoryIndex:
     return index
 
 
-async def test_a_new_ledger_with_a_new_index_has_one_identity_for_all_who_come(client):
+async def test_processes_that_start_together_agree_on_one_identity(client: Redis) -> None:
     index = InMemoryIndex()
     found = await asyncio.gather(*(identify(client, index) for _ in range(20)))
     assert len(set(found)) == 1
@@ -43,27 +48,30 @@ async def test_a_new_ledger_with_a_new_index_has_one_identity_for_all_who_come(c
     assert await client.ttl(KEY) == -1
 
 
-async def test_an_empty_redis_beside_an_index_with_products_is_a_lost_ledger(client):
-    with pytest.raises(LedgerLost, match="looksync jobs rebuild-ledger"):
+async def test_an_empty_redis_with_a_filled_index_is_a_lost_ledger(client: Redis) -> None:
+    with pytest.raises(LedgerLost, match="looksync jobs rebuild-ledger") as lost:
         await identify(client, await stocked_index())
+    assert lost.value.reason == "ledger-lost"
     assert await client.get(KEY) is None
 
 
-async def test_a_flow_that_had_a_ledger_does_not_begin_a_new_one(client):
+async def test_a_flow_that_had_a_ledger_does_not_start_a_new_one(client: Redis) -> None:
     known = await identify(client, InMemoryIndex())
     await client.flushall()
-    with pytest.raises(LedgerLost):
+    with pytest.raises(LedgerLost) as lost:
         await identify(client, InMemoryIndex(), known)
+    assert lost.value.reason == "ledger-lost"
 
 
-async def test_another_installations_ledger_is_refused(client):
+async def test_the_ledger_of_another_installation_is_rejected(client: Redis) -> None:
     mine = LedgerIdentity.new()
     await write_identity(client, LedgerIdentity.new())
-    with pytest.raises(LedgerLost, match=mine.id):
+    with pytest.raises(LedgerLost, match=mine.id) as lost:
         await identify(client, await stocked_index(), mine)
+    assert lost.value.reason == "ledger-lost"
 
 
-async def test_a_ledger_rebuilt_for_this_index_is_accepted_and_for_another_one_is_not(client):
+async def test_a_rebuilt_ledger_is_accepted_for_its_own_index_only(client: Redis) -> None:
     index, mine = await stocked_index(), LedgerIdentity.new()
     rebuilt = LedgerIdentity.new(rebuilt_for=index.generation)
     await write_identity(client, rebuilt)
@@ -72,58 +80,74 @@ async def test_a_ledger_rebuilt_for_this_index_is_accepted_and_for_another_one_i
         await identify(client, InMemoryIndex("another generation"), mine)
 
 
-async def test_what_the_flow_remembers_outlives_it(tmp_path):
+async def test_a_saved_identity_is_loaded_again(tmp_path: Path) -> None:
     identity = LedgerIdentity.new(rebuilt_for="encoder@1234")
-    assert remembered(tmp_path / "ledger-identity") is None
-    remember(tmp_path / "ledger-identity", identity)
-    assert remembered(tmp_path / "ledger-identity") == identity
+    assert load_identity(tmp_path / "ledger-identity") is None
+    save_identity(tmp_path / "ledger-identity", identity)
+    assert load_identity(tmp_path / "ledger-identity") == identity
     (tmp_path / "ledger-identity").write_text("{}")
-    with pytest.raises(LedgerLost, match=str(tmp_path)):
-        remembered(tmp_path / "ledger-identity")
+    with pytest.raises(LedgerLost, match=str(tmp_path)) as lost:
+        load_identity(tmp_path / "ledger-identity")
+    assert lost.value.reason == "ledger-lost"
+
+
+async def test_an_identity_that_was_never_rebuilt_is_stored_as_its_id_only(client: Redis) -> None:
+    identity = LedgerIdentity.new()
+    await write_identity(client, identity)
+    assert await client.get(KEY) == f'{{"id":"{identity.id}"}}'.encode()
 
 
 @pytest.mark.parametrize("known_at_start", [True, False])
-async def test_reads_and_writes_stop_when_the_ledger_is_lost(client, known_at_start):
+async def test_reads_and_writes_stop_when_the_ledger_is_lost(
+    client: Redis, known_at_start: bool
+) -> None:
     identity = await identify(client, InMemoryIndex())
     guard = IdentityGuard(identity if known_at_start else None)
     ledger = RedisLedger(client, BATCHES, guard=guard)
     await ledger.write(LedgerEntry(key="zari:1", version=1))
-    assert (await ledger.read("zari:1")).version == 1
+    assert await ledger.read("zari:1") == LedgerEntry(key="zari:1", version=1)
 
     await client.flushall()
-    for call in (ledger.read("zari:1"), ledger.write(LedgerEntry(key="zari:2", version=1))):
-        with pytest.raises(LedgerLost, match="looksync jobs rebuild-ledger"):
-            await call
-    await write_identity(client, LedgerIdentity.new())
-    with pytest.raises(LedgerLost):
+    with pytest.raises(LedgerLost, match="looksync jobs rebuild-ledger") as lost:
         await ledger.read("zari:1")
+    assert lost.value.reason == "ledger-lost"
+    with pytest.raises(LedgerLost, match="looksync jobs rebuild-ledger"):
+        await ledger.write(LedgerEntry(key="zari:2", version=1))
+    await write_identity(client, LedgerIdentity.new())
+    with pytest.raises(LedgerLost) as replaced:
+        await ledger.read("zari:1")
+    assert replaced.value.reason == "ledger-lost"
 
 
-async def test_a_ledger_under_repair_is_nobodys(client):
+async def test_a_ledger_under_repair_cannot_be_read(client: Redis) -> None:
     ledger = RedisLedger(
         client, BATCHES, guard=IdentityGuard(await identify(client, InMemoryIndex()))
     )
-    await forget_identity(client)
+    await delete_identity(client)
     with pytest.raises(LedgerLost):
         await ledger.read("zari:1")
 
 
 @pytest.mark.parametrize("place", range(5))
-@pytest.mark.parametrize("renewed", [False, True], ids=["emptied", "emptied and begun anew"])
-async def test_wherever_a_loss_falls_in_a_batch_none_of_it_counts(client, place, renewed):
+@pytest.mark.parametrize("renewed", [False, True], ids=["emptied", "emptied and recreated"])
+async def test_a_loss_at_any_place_in_a_batch_fails_the_whole_batch(
+    client: Redis, place: int, renewed: bool
+) -> None:
     identity = await identify(client, InMemoryIndex())
     await client.set("a", "1")
     pipeline = RedisPipeline(client, BATCHES, guard=IdentityGuard(identity))
-    commands = [lambda batch: batch.get("a")] * 4
+    commands: list[Callable[[Pipeline], Any]] = [lambda batch: batch.get("a")] * 4
     if renewed:
         commands.insert(place, lambda batch: batch.set(KEY, LedgerIdentity.new().encode()))
     commands.insert(place, lambda batch: batch.flushall())
-    answers = await asyncio.gather(*map(pipeline.execute, commands), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(pipeline.execute(command, kind="write") for command in commands),
+        return_exceptions=True,
+    )
     assert all(isinstance(answer, LedgerLost) for answer in answers), answers
 
 
-async def test_a_server_that_comes_back_empty_stops_the_readers(tmp_path):
-    """The usual loss: restarted without persistence."""
+async def test_a_server_restarted_without_its_data_fails_reads(tmp_path: Path) -> None:
     server = ensure_server(tmp_path)
     client = open_redis(server.url)
     try:

@@ -5,15 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
 
-from operators.stores.redis import embedded_server as valkey_server
+from operators.stores.redis import embedded_server
 from operators.stores.redis.embedded_server import ensure_server, stop_left_over
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, Unavailable
 
 STARTER = """
 import sys
@@ -26,30 +27,30 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Whatever a test leaves running there is stopped."""
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose server is stopped after the test."""
     path = tmp_path / 'with "quotes" and spaces é'
     yield path
     stop_left_over(path)
 
 
 def runs(pid: int) -> bool:
-    """Alive, and not a dead child that waits to be collected."""
+    """Whether the process is alive and not a zombie."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     return shown.stdout.strip()[:1] not in ("", "Z")
 
 
-def test_the_next_adopts_the_server_and_the_last_to_let_go_stops_it(folder):
+def test_a_running_server_is_shared_and_stopped_by_its_last_user(folder: Path) -> None:
     first = ensure_server(folder)
     second = ensure_server(folder)
     assert (second.pid, second.url) == (first.pid, first.url)
-    first.stop()  # the one that started it, but not the last
+    first.stop()  # it started the server but is not its last user
     assert runs(first.pid)
     second.stop()
     assert not runs(first.pid)
 
 
-def test_it_listens_on_no_port_and_only_this_user_may_connect(folder):
+def test_the_server_has_no_port_and_a_private_socket(folder: Path) -> None:
     server = ensure_server(folder)
     with redis.from_url(server.url) as client:
         assert client.config_get("port")["port"] == "0"
@@ -57,7 +58,7 @@ def test_it_listens_on_no_port_and_only_this_user_may_connect(folder):
     assert socket.stat().st_mode & 0o077 == 0
 
 
-def test_what_was_written_is_there_after_stop_and_after_kill(folder):
+def test_data_survives_stop_and_kill(folder: Path) -> None:
     server = ensure_server(folder)
     with redis.from_url(server.url) as client:
         client.set("a", "1")
@@ -74,7 +75,8 @@ def test_what_was_written_is_there_after_stop_and_after_kill(folder):
         assert (client.get("a"), client.get("b")) == (b"1", b"2")
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
+def start_process(folder: Path) -> subprocess.Popen[str]:
+    """A process that uses the server of ``folder`` until it is killed; prints the server's pid."""
     return subprocess.Popen(
         [sys.executable, "-c", STARTER, str(folder)],
         stdin=subprocess.PIPE,
@@ -83,36 +85,41 @@ def started(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def ended(process: subprocess.Popen[str]) -> None:
+def read_pid(process: subprocess.Popen[str]) -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
+def kill(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.wait()
-    process.stdin.close()
-    process.stdout.close()
+    process.communicate()
 
 
-def test_the_server_outlives_a_killed_process_and_is_adopted_or_stopped_by_the_next(folder):
-    starter = started(folder)
-    pid = starter.stdout.readline()
-    ended(starter)
-    assert runs(int(pid))
-    assert ensure_server(folder).pid == int(pid)
+def test_a_server_outlives_a_killed_process_and_can_be_adopted_or_stopped(
+    folder: Path,
+) -> None:
+    starter = start_process(folder)
+    pid = read_pid(starter)
+    kill(starter)
+    assert runs(pid)
+    assert ensure_server(folder).pid == pid
     assert stop_left_over(folder) is True
-    assert not runs(int(pid))
+    assert not runs(pid)
     assert stop_left_over(folder) is False
 
 
-def test_of_several_processes_that_start_at_once_one_starts_the_server(folder):
-    starters = [started(folder) for _ in range(4)]
+def test_concurrent_processes_start_one_server(folder: Path) -> None:
+    starters = [start_process(folder) for _ in range(4)]
     try:
-        pids = [starter.stdout.readline() for starter in starters]
+        pids = [read_pid(starter) for starter in starters]
     finally:
         for starter in starters:
-            ended(starter)
+            kill(starter)
     assert len(set(pids)) == 1
-    assert runs(int(pids[0]))
+    assert runs(pids[0])
 
 
-def test_of_several_threads_that_start_at_once_one_starts_the_server(folder):
+def test_concurrent_threads_start_one_server(folder: Path) -> None:
     with ThreadPoolExecutor(6) as threads:
         servers = list(threads.map(lambda _: ensure_server(folder), range(6)))
     assert len({server.pid for server in servers}) == 1
@@ -122,7 +129,7 @@ def test_of_several_threads_that_start_at_once_one_starts_the_server(folder):
     assert not runs(servers[0].pid)
 
 
-def test_servers_of_two_folders_do_not_meet(folder, tmp_path):
+def test_each_folder_has_its_own_server(folder: Path, tmp_path: Path) -> None:
     first, second = ensure_server(folder), ensure_server(tmp_path / "other")
     try:
         with redis.from_url(first.url) as one, redis.from_url(second.url) as two:
@@ -133,13 +140,13 @@ def test_servers_of_two_folders_do_not_meet(folder, tmp_path):
         second.stop()
 
 
-def test_a_process_that_is_not_ours_is_never_stopped(folder):
+def test_a_foreign_process_is_never_stopped(folder: Path) -> None:
     folder.mkdir()
     stranger = subprocess.Popen(["sleep", "60"])
     try:
         (folder / "valkey.pid").write_text(f"{stranger.pid}\n")
         assert stop_left_over(folder) is False
-        server = ensure_server(folder)  # takes the stale record for what it is
+        server = ensure_server(folder)  # ignores the stale pid file
         assert server.pid != stranger.pid
         assert runs(stranger.pid)
     finally:
@@ -147,23 +154,25 @@ def test_a_process_that_is_not_ours_is_never_stopped(folder):
         stranger.wait()
 
 
-@pytest.mark.parametrize("record", ["", "not a number", "-1", "99999999999"])
-def test_a_spoilt_record_is_ignored(folder, record):
+@pytest.mark.parametrize("content", ["", "not a number", "-1", "99999999999"])
+def test_a_corrupt_pid_file_is_ignored(folder: Path, content: str) -> None:
     folder.mkdir()
-    (folder / "valkey.pid").write_text(record)
+    (folder / "valkey.pid").write_text(content)
     assert stop_left_over(folder) is False
     assert runs(ensure_server(folder).pid)
 
 
-def test_a_server_that_hangs_is_ended(folder, monkeypatch):
-    monkeypatch.setattr(valkey_server, "STOP_SECONDS", 0.2)
+def test_a_server_that_hangs_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_server, "STOP_SECONDS", 0.2)
     server = ensure_server(folder)
     os.kill(server.pid, signal.SIGSTOP)
     server.stop()
     assert not runs(server.pid)
 
 
-def test_a_relative_folder_is_the_same_from_anywhere(folder, monkeypatch):
+def test_a_relative_folder_is_the_same_from_anywhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder.mkdir()
     monkeypatch.chdir(folder.parent)
     first = ensure_server(Path(folder.name))
@@ -171,7 +180,7 @@ def test_a_relative_folder_is_the_same_from_anywhere(folder, monkeypatch):
     assert ensure_server(Path()).pid == first.pid
 
 
-def test_a_long_path_gets_its_socket_elsewhere(tmp_path):
+def test_a_long_path_has_its_socket_in_the_temporary_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("long-" * 30)
     server = ensure_server(folder)
     try:
@@ -191,38 +200,58 @@ def test_a_long_path_gets_its_socket_elsewhere(tmp_path):
     ],
 )
 def test_a_binary_that_cannot_run_is_misconfigured(
-    folder, monkeypatch, tmp_path, content, mode, said
-):
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: bytes,
+    mode: int,
+    said: str,
+) -> None:
     binary = tmp_path / "valkey-server"
     binary.write_bytes(content)
     binary.chmod(mode)
-    monkeypatch.setattr(valkey_server, "get_binary_path", lambda: binary)
+    monkeypatch.setattr(embedded_server, "get_binary_path", lambda: binary)
     with pytest.raises(Misconfigured, match=r"redis\.kind") as refused:
         ensure_server(folder)
     assert said in str(refused.value)
 
 
-def test_no_binary_for_this_machine_is_misconfigured(folder, monkeypatch):
+def test_no_binary_for_this_machine_is_misconfigured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(Misconfigured, match=r"redis\.kind"):
         ensure_server(folder)
 
 
-def test_a_folder_that_cannot_be_made_is_misconfigured(tmp_path):
+def test_a_folder_that_cannot_be_created_is_misconfigured(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured, match=r"redis\.folder"):
         ensure_server(tmp_path / "file" / "valkey")
 
 
-def test_a_server_that_is_still_loading_is_waited_for(folder):
+def test_a_server_that_is_still_loading_is_adopted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = ensure_server(folder)
-    with redis.from_url(server.url) as client:
-        # A frozen server looks like one that loads: alive, and not answering.
-        os.kill(server.pid, signal.SIGSTOP)
-        with ThreadPoolExecutor(1) as thread:
-            adopted = thread.submit(ensure_server, folder)
-            time.sleep(0.2)
-            assert not adopted.done()
-            os.kill(server.pid, signal.SIGCONT)
-            assert adopted.result(20).pid == server.pid
-        assert client.ping()
+    # A stopped server looks like one that loads its data: alive, but it does not answer.
+    os.kill(server.pid, signal.SIGSTOP)
+
+    def resume(seconds: float) -> None:
+        os.kill(server.pid, signal.SIGCONT)
+
+    monkeypatch.setattr(time, "sleep", resume)  # called between two attempts
+    assert ensure_server(folder).pid == server.pid
+
+
+def test_a_server_that_never_answers_is_unavailable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ensure_server(folder)
+    monkeypatch.setattr(embedded_server, "START_SECONDS", 0.0)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable, match="has not answered"):
+            ensure_server(folder)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)

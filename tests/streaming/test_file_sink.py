@@ -1,4 +1,4 @@
-"""The sink of file topics: whatever a crash leaves, the next start makes it right."""
+"""The sink of file topics: the next start repairs whatever a crash leaves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def topic(tmp_path: Path) -> FileTopic:
 
 
 def write(topic: FileTopic, value: str) -> None:
-    """As somebody who writes the file behind the sink's back."""
+    """Write to the file as another process would, without the sink's knowledge."""
     with topic.path(0).open("ab") as file:
         file.write(b'{"key": "k", "value": "%s"}\n' % value.encode())
 
@@ -70,7 +70,8 @@ def test_two_crashes_before_the_first_snapshot(topic: FileTopic) -> None:
 
 
 def test_a_new_recovery_store_keeps_what_the_old_one_wrote(topic: FileTopic) -> None:
-    """Without recovered state, but with another store: nothing unfinished is ours to cut off."""
+    """Without recovered state, but with another store: nothing unfinished belongs to this flow, so
+    nothing is truncated."""
     old = FileTopicSink(topic, "old store").build_part("step", "000", None)
     old.write_batch([record("old")])
     old.snapshot()
@@ -95,7 +96,7 @@ def test_a_torn_line_before_the_first_build_is_removed(topic: FileTopic) -> None
     part.close()
 
 
-def test_nobody_else_may_append_to_a_flows_topic(topic: FileTopic) -> None:
+def test_only_the_flow_may_append_to_its_topic(topic: FileTopic) -> None:
     FileTopicSink(topic, "store").build_part("step", "000", None).close()
 
     with pytest.raises(Misconfigured, match="written by a flow"):
@@ -136,3 +137,26 @@ def test_a_crash_in_the_engines_first_epoch_leaves_no_duplicates(
     assert values(topic) == ["0", "1", "2"], "written, and not in any snapshot"
     execute()
     assert values(topic) == ["0", "1", "2", "3"]
+
+
+def test_what_was_appended_between_runs_survives_a_resume(topic: FileTopic) -> None:
+    sink = FileTopicSink(topic, "store")
+    part = sink.build_part("step", "000", None)
+    part.write_batch([record("durable")])
+    state = part.snapshot()
+    part.write_batch([record("left by the unfinished epoch")])
+    with pytest.raises(Misconfigured, match="another process writes"):
+        topic.append_between_runs([record("beside the flow")])
+    part.close()
+    topic.append_between_runs([record("between"), record("runs")])
+    kept = [*values(topic)]
+    assert kept[-2:] == ["between", "runs"]
+
+    crashed = sink.build_part("step", "000", state)
+    crashed.write_batch([record("unfinished again")])
+    crashed.close()
+    resumed = sink.build_part("step", "000", state)
+    assert values(topic) == kept
+    resumed.write_batch([record("anew")])
+    assert resumed.snapshot() > state
+    resumed.close()

@@ -91,7 +91,7 @@ def test_append_and_read_back_by_key(topic: FileTopic) -> None:
     assert len({p.partition for p in positions}) == 3
 
 
-def test_reading_goes_on_where_it_was(topic: FileTopic) -> None:
+def test_reading_resumes_where_it_stopped(topic: FileTopic) -> None:
     first = topic.append([Record("a", b"1")])[0]
     end = topic.end_offsets()[first.partition]
     topic.append([Record("a", b"2"), Record("a", b"3")])

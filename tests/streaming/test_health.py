@@ -1,4 +1,4 @@
-"""What a flow says of its health follows from the signs of life it has seen."""
+"""A flow's reported health follows from its heartbeats."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import CollectorRegistry
 
+from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.gate import Gate
-from operators.streaming.engine.keyed_calls import CallPolicy, KeyedCalls, Wait
-from operators.streaming.health.health import BEAT_SECONDS, STALLED_SECONDS, Health
+from operators.streaming.engine.keyed_calls import KeyedCalls, Wait
+from operators.streaming.health.health import LOOP_CHECK_SECONDS, STALLED_SECONDS, Health
 from operators.streaming.health.metrics import FlowMetrics
 from schemas.errors import PictureUnavailable, Unavailable
 
@@ -59,7 +60,8 @@ async def test_a_started_flow_is_not_ready_before_its_source_has_been_asked() ->
     flow.health.watch_loop(asyncio.get_running_loop())
     flow.health.started()
 
-    before, _ = flow.health.now(), flow.health.source_moved()
+    before = flow.health.now()
+    flow.health.source_moved()
 
     assert (before.started, before.alive, before.ready) == (True, True, False)
     assert flow.health.now().ready
@@ -72,7 +74,7 @@ async def test_a_started_flow_is_ready(flow: Watched) -> None:
     assert now.epoch_age is None, "no epoch has ended yet"
 
 
-async def test_an_engine_that_stands_still_is_not_alive(flow: Watched) -> None:
+async def test_a_stalled_engine_is_not_alive(flow: Watched) -> None:
     flow.clock.now += STALLED_SECONDS + 1
     flow.health.watch_loop(asyncio.get_running_loop())
 
@@ -83,7 +85,7 @@ async def test_an_engine_that_stands_still_is_not_alive(flow: Watched) -> None:
     assert now.loop_age == 0
 
 
-async def test_an_event_loop_that_stands_still_is_not_alive(flow: Watched) -> None:
+async def test_a_stalled_event_loop_is_not_alive(flow: Watched) -> None:
     flow.clock.now += STALLED_SECONDS + 1
     flow.health.source_moved()
 
@@ -94,7 +96,7 @@ async def test_a_loop_that_moves_is_seen_to(flow: Watched) -> None:
     flow.clock.now += 5
     before = flow.health.now().loop_age
 
-    await asyncio.sleep(1.5 * BEAT_SECONDS)  # its timer is older than this one, and due before it
+    await asyncio.sleep(1.5 * LOOP_CHECK_SECONDS)  # its older timer fires first
 
     assert (before, flow.health.now().loop_age) == (5, 0)
 
@@ -134,6 +136,15 @@ async def test_a_part_is_away_since_its_longest_wait(flow: Watched) -> None:
     assert flow.health.now().ready
 
 
+async def test_a_part_that_the_flow_does_without_is_reported_and_leaves_it_ready(
+    flow: Watched,
+) -> None:
+    flow.metrics.breaker_open.labels("vlm").set(0)
+    assert flow.health.now().degraded == ()
+    flow.metrics.breaker_open.labels("vlm").set(1)
+    assert (flow.health.now().degraded, flow.health.now().ready) == (("vlm",), True)
+
+
 async def test_brokers_that_do_not_answer_are_away(flow: Watched) -> None:
     outage: tuple[float, str] | None = (flow.clock.now, "all brokers down")
     flow.health.watch_topics("kafka", lambda: outage)
@@ -170,7 +181,7 @@ async def test_an_engine_that_waits_for_a_topic_is_alive_and_not_ready(flow: Wat
     assert flow.health.now().ready
 
 
-async def test_position_lag_and_items_are_told(flow: Watched) -> None:
+async def test_position_lag_and_items_are_reported(flow: Watched) -> None:
     flow.gate.enter(3)
     flow.metrics.observe_source("catalog.updates", flow.metrics.lag_bytes)(1, 12, 3400)
     flow.health.epoch_ended()
@@ -207,7 +218,7 @@ async def test_a_call_waits_for_its_part_until_an_attempt_gets_through() -> None
     assert calls.waits == []
 
 
-async def test_a_picture_that_is_away_is_no_part_of_ours() -> None:
+async def test_an_unreachable_picture_does_not_make_a_component_unhealthy() -> None:
     waited_for: list[Wait] = []
 
     async def handle(item: str) -> None:

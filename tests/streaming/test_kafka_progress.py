@@ -1,48 +1,70 @@
-"""A commit tells exactly what is not handled yet, or says that it cannot."""
+"""A commit lists exactly what is not handled yet, by whom, and of which topic."""
 
 from __future__ import annotations
+
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.streaming.kafka.progress import LONGEST, Commit, Progress
+from operators.streaming.kafka.progress import MOST_PENDING, Commit, Progress, TopicIdentity
+
+IDENTITY = TopicIdentity("mZ8W9kfZTW6brazO87vOGw", "BKgoYE9NTUWWZrDfX5jF4A")
+BROKERS_ACCEPT = 4096
 
 
 @given(
     position=st.integers(0, 2**60),
     behind=st.sets(st.integers(1, 700), max_size=60),
     ended=st.booleans(),
+    identity=st.sampled_from([None, IDENTITY]),
+    reserved=st.sampled_from(["", "a job"]),
 )
 def test_a_commit_is_read_back_as_it_was_written(
-    position: int, behind: set[int], ended: bool
+    position: int, behind: set[int], ended: bool, identity: TopicIdentity | None, reserved: str
 ) -> None:
     pending = tuple(sorted(position + 700 - b for b in behind))
-    commit = Commit(Progress(position + 700, pending), "store", 7, ended)
+    commit = Commit(Progress(position + 700, pending), "owner", 7, ended, identity, reserved)
 
     read = Commit.parse(commit.progress.committed, commit.metadata())
 
     assert read == commit
 
 
-@given(st.integers(2, 40), st.integers(0, 2**60))
-def test_what_is_too_scattered_to_be_told_is_all_pending(apart: int, first: int) -> None:
-    """Whoever goes on from there must not skip anything, and is told that it was no order."""
-    pending = range(first, first + 2000 * apart, apart)
-    progress = Progress(first + 100_000, tuple(pending))
+@given(apart=st.integers(1, 25_000), first=st.integers(0, 2**60))
+def test_the_most_that_may_be_pending_fits(apart: int, first: int) -> None:
+    pending = range(first, first + MOST_PENDING * apart, apart)
+    progress = Progress(pending[-1] + 1, tuple(pending))
 
-    metadata = Commit(progress, "store", 1, ended=True).metadata()
-    read = Commit.parse(progress.committed, metadata)
+    metadata = Commit(progress, "o" * 120, 10**9, ended=False, identity=IDENTITY).metadata()
 
-    assert len(metadata) <= LONGEST
-    assert read.progress == Progress(min(pending))
-    assert not read.ended
+    assert len(metadata) <= BROKERS_ACCEPT
+    assert Commit.parse(first, metadata).progress == progress
 
 
-@given(st.one_of(st.none(), st.text(), st.sampled_from(["{}", "[]", "1", '{"store": 1}'])))
-def test_of_another_tools_commit_only_the_offset_counts(metadata: str | None) -> None:
-    assert Commit.parse(42, metadata) == Commit(Progress(42))
+@given(st.one_of(st.none(), st.text(), st.sampled_from(["{}", "[]", "1", '{"owner": 1}'])))
+def test_metadata_of_another_tool_is_ignored(metadata: str | None) -> None:
+    assert Commit.parse(42, metadata) == Commit(Progress(42), owner="", beat=0, ended=True)
 
 
-def test_a_run_of_pending_offsets_takes_no_more_room_than_one() -> None:
-    metadata = Commit(Progress(5000, tuple(range(100, 5000))), "store", 1).metadata()
+def test_a_commit_of_an_older_version_keeps_its_pending_offsets() -> None:
+    metadata = '{"store": "4f0c", "beat": 3, "ended": true, "position": 9, "pending": "0-1,4"}'
+    assert Commit.parse(100, metadata) == Commit(Progress(109, (100, 101, 104)), "", 3)
+
+
+def test_consecutive_pending_offsets_are_one_range() -> None:
+    metadata = Commit(Progress(5000, tuple(range(100, 5000))), "owner", 1).metadata()
     assert len(metadata) < 120
+
+
+def test_offsets_in_metadata_are_relative_to_the_committed_one() -> None:
+    commit = Commit(Progress(612, (100, 101, 102, 103, 117)), "flow.host-0", 1021, False, IDENTITY)
+    assert json.loads(commit.metadata()) == {
+        "owner": "flow.host-0",
+        "beat": 1021,
+        "ended": False,
+        "cluster": IDENTITY.cluster,
+        "topic": IDENTITY.topic,
+        "position": 512,
+        "pending": "0-3,17",
+    }

@@ -1,57 +1,23 @@
 # ruff: noqa: ASYNC110  outcomes are reported by callback: waiting for them is polling
-"""KeyedCalls: order per key, the window, and what each error means."""
+"""KeyedCalls: order per key, the window, and items that go to another process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.streaming.engine.keyed_calls import CallPolicy, Done, Failed, KeyedCalls
+from operators.streaming.engine.call_policy import CallPolicy
+from operators.streaming.engine.keyed_calls import KeyedCalls
+from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from schemas.errors import (
-    DeadlineExceeded,
     ImageRefused,
-    IndexMismatch,
-    PictureUnavailable,
     Unavailable,
 )
-
-POLICY = CallPolicy(
-    window=4,
-    deadline_seconds=5.0,
-    attempts=3,
-    first_pause_seconds=0.001,
-    longest_pause_seconds=0.002,
-)
-
-
-@dataclass(frozen=True)
-class Item:
-    key: str
-    number: int
-    yields: int = 0
-    """How often the call lets others run."""
-    failures: int = 0
-    """How often a part is unavailable before the call succeeds."""
-    error: type[BaseException] | None = None
-
-
-async def outcomes_of(
-    handle: Callable[[Item], Awaitable[int]], items: list[Item], policy: CallPolicy = POLICY
-) -> list[Done[Item, int] | Failed[Item]]:
-    calls = KeyedCalls(handle, lambda item: item.key, policy, asyncio.get_running_loop())
-    outcomes: list[Done[Item, int] | Failed[Item]] = []
-    for item in items:
-        calls.submit(item, outcomes.append)
-    while len(outcomes) < len(items):
-        await asyncio.sleep(0)
-    return outcomes
-
+from tests.streaming.calls import POLICY, Item, outcomes_of
 
 items = st.lists(
     st.builds(
@@ -71,7 +37,7 @@ items = st.lists(
 @settings(max_examples=80, deadline=None)
 @given(items=items, window=st.integers(1, 6))
 def test_order_per_key_completeness_and_window(items: list[Item], window: int) -> None:
-    """Whatever calls take, and however they end: every item one outcome, each key in order."""
+    """However long calls take and however they end: one outcome per item, in order per key."""
     running: dict[str, int] = defaultdict(int)
     most_at_once = 0
     failures_left = {id(item): item.failures for item in items}
@@ -105,11 +71,12 @@ def test_order_per_key_completeness_and_window(items: list[Item], window: int) -
             assert outcome.item.error is None
             assert outcome.value == outcome.item.number
         else:
+            assert isinstance(outcome, Failed)
             assert type(outcome.error) is outcome.item.error
             assert outcome.attempts == outcome.item.failures + 1
 
 
-async def test_keys_run_side_by_side() -> None:
+async def test_keys_run_concurrently() -> None:
     both = asyncio.Barrier(2)
 
     async def meet(item: Item) -> int:
@@ -129,7 +96,7 @@ async def test_what_is_submitted_just_as_the_last_call_ends_is_called() -> None:
     async def handle(item: Item) -> int:
         return item.number
 
-    def report(outcome: Done[Item, int] | Failed[Item]) -> None:
+    def report(outcome: Outcome[Item, int]) -> None:
         if (number := outcome.item.number) == 3:
             last.set()
         else:
@@ -142,129 +109,70 @@ async def test_what_is_submitted_just_as_the_last_call_ends_is_called() -> None:
         await last.wait()
 
 
-async def test_a_late_call_is_failed_with_deadline_exceeded() -> None:
-    async def hang(item: Item) -> int:
-        await asyncio.Event().wait()
-        return 0
+class Ours:
+    """An admission whose items may be closed and given up."""
 
-    (failed,) = await outcomes_of(hang, [Item("a", 1)], CallPolicy(1, 0.02, 3))
+    def __init__(self) -> None:
+        self.closed = False
+        self.lost: set[Item] = set()
+        self.ended: list[Item] = []
 
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, DeadlineExceeded)
+    def start(self, item: Item) -> bool:
+        return not self.closed
+
+    def given_up(self, item: Item) -> bool:
+        return item in self.lost
+
+    def withdrawn(self, item: Item) -> None:
+        self.ended.append(item)
 
 
-async def test_the_calls_after_a_late_one_are_judged_by_themselves() -> None:
-    """The same runner makes all: nothing of the first's cancellation may stick to it."""
-
+@pytest.mark.parametrize("waits", [False, True], ids=["in a call", "between two attempts"])
+async def test_a_call_that_is_given_up_is_withdrawn_and_its_key_goes_on(waits: bool) -> None:
     async def handle(item: Item) -> int:
         if item.number == 1:
-            await asyncio.sleep(60)
-        if item.number == 2:
-            raise asyncio.CancelledError
-        async with asyncio.timeout(10):
-            await asyncio.sleep(0)
+            if waits:
+                raise Unavailable("store is away")
+            await asyncio.Event().wait()
         return item.number
 
-    items = [Item("a", 1), Item("a", 2), Item("a", 3)]
-    late, cancelled, done = await outcomes_of(handle, items, CallPolicy(1, 0.1, 3))
-
-    assert isinstance(late, Failed)
-    assert isinstance(late.error, DeadlineExceeded)
-    assert isinstance(cancelled, Failed)
-    assert isinstance(cancelled.error, asyncio.CancelledError)
-    assert isinstance(done, Done)
-
-
-async def test_a_call_that_answers_its_cancellation_is_done() -> None:
-    async def handle(item: Item) -> int:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            return -item.number
-        return item.number
-
-    outcomes = await outcomes_of(handle, [Item("a", 1), Item("a", 2)], CallPolicy(1, 0.02, 3))
-
-    assert [o.value for o in outcomes if isinstance(o, Done)] == [-1, -2]
-
-
-async def test_a_timeout_of_the_calls_own_is_no_deadline() -> None:
-    async def handle(item: Item) -> int:
-        async with asyncio.timeout(0.01):
-            await asyncio.sleep(60)
-        return item.number
-
-    (failed,) = await outcomes_of(handle, [Item("a", 1)])
-
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, TimeoutError)
-
-
-@pytest.mark.parametrize("error", [ImageRefused, IndexMismatch, DeadlineExceeded, KeyError])
-async def test_errors_that_no_second_try_can_cure(error: type[Exception]) -> None:
-    async def fail(item: Item) -> int:
-        raise error("no")
-
-    (failed,) = await outcomes_of(fail, [Item("a", 1)])
-
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, error)
-    assert failed.attempts == 1
-
-
-async def test_a_picture_that_stays_away_is_given_up_after_the_attempts() -> None:
-    async def fetch(item: Item) -> int:
-        raise PictureUnavailable("host is down")
-
-    (failed,) = await outcomes_of(fetch, [Item("a", 1)])
-
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, PictureUnavailable)
-    assert failed.attempts == POLICY.attempts
-
-
-async def test_an_outage_is_waited_out_with_the_window_full_and_nothing_else_begun() -> None:
-    away, begun = True, set()
-
-    async def handle(item: Item) -> int:
-        begun.add(item.number)
-        if away:
-            raise Unavailable("store is away")
-        return item.number
-
-    calls = KeyedCalls(handle, lambda item: item.key, POLICY, asyncio.get_running_loop())
-    outcomes: list[Done[Item, int] | Failed[Item]] = []
-    for number in range(10):
-        calls.submit(Item(str(number), number), outcomes.append)
-    assert not calls.settled
-    await asyncio.sleep(0.05)
-
-    assert outcomes == []
-    assert begun == {0, 1, 2, 3}, "the window is 4"
-
-    away = False
-    while len(outcomes) < 10:
-        await asyncio.sleep(0.001)
-    assert all(isinstance(outcome, Done) for outcome in outcomes)
-
-
-async def test_settled_tells_an_outage_from_slow_calls() -> None:
-    slow = asyncio.Event()
-
-    async def handle(item: Item) -> int:
-        if item.key == "slow":
-            await slow.wait()
-            return item.number
-        raise Unavailable("store is away")
-
+    ours, lost = Ours(), Item("a", 1)
     policy = CallPolicy(4, 5.0, 3, 60.0, 60.0)
-    calls = KeyedCalls(handle, lambda item: item.key, policy, asyncio.get_running_loop())
-    outcomes: list[Done[Item, int] | Failed[Item]] = []
-    calls.submit(Item("slow", 1), outcomes.append)
-    calls.submit(Item("waits", 2), outcomes.append)
-    await asyncio.sleep(0.01)
-    assert not calls.settled
+    loop = asyncio.get_running_loop()
+    calls = KeyedCalls(handle, lambda item: item.key, policy, loop, ours)
+    outcomes: list[Outcome[Item, int]] = []
+    for item in (lost, Item("a", 2), Item("b", 3)):
+        calls.submit(item, outcomes.append)
+    while not outcomes:
+        await asyncio.sleep(0)
 
-    slow.set()
-    await asyncio.sleep(0.01)
-    assert calls.settled
+    ours.lost.add(lost)
+    calls.cancel_given_up()
+    while len(outcomes) < 3:
+        await asyncio.sleep(0)
+
+    assert [type(outcome) for outcome in outcomes] == [Done, Withdrawn, Done]
+    assert [outcome.item.number for outcome in outcomes] == [3, 1, 2]
+    assert ours.ended == [lost]
+    assert calls.waits == []
+
+
+async def test_items_that_may_not_start_are_withdrawn_without_a_call() -> None:
+    called: list[Item] = []
+
+    async def handle(item: Item) -> int:
+        called.append(item)
+        return item.number
+
+    ours = Ours()
+    ours.closed = True
+    loop = asyncio.get_running_loop()
+    calls = KeyedCalls(handle, lambda item: item.key, POLICY, loop, ours)
+    outcomes: list[Outcome[Item, int]] = []
+    for number in range(9):
+        calls.submit(Item("ab"[number % 2], number), outcomes.append)
+    while len(outcomes) < 9:
+        await asyncio.sleep(0)
+
+    assert all(isinstance(outcome, Withdrawn) for outcome in outcomes)
+    assert called == []

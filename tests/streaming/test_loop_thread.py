@@ -1,4 +1,5 @@
-"""The loop thread: resources live in one task of it, errors come back, nothing stays behind."""
+"""The loop thread: resources belong to one of its tasks, errors are raised in the caller, nothing
+is left open."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The recovery store: made once, and free of what a crash left half written."""
+"""The recovery store: created once, without what a crash left half written."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import bytewax.operators as op
 import pytest
@@ -24,10 +25,11 @@ def run_once(store: Path) -> None:
     stream = op.input("in", flow, TestingSource([("a", 1), ("a", 2)]))
     sums = op.stateful_map("sum", stream, lambda sum_, n: ((sum_ or 0) + n, n))
     op.output("out", sums, TestingSink([]))
-    cli_main(flow, recovery_config=RecoveryConfig(store))
+    recovery = RecoveryConfig(store)  # type: ignore[no-untyped-call]
+    cli_main(flow, recovery_config=recovery)  # type: ignore[no-untyped-call]
 
 
-def rows(store: Path, query: str) -> list[tuple[object, ...]]:
+def rows(store: Path, query: str) -> list[tuple[Any, ...]]:
     (part,) = store.glob("part-*.sqlite3")
     with closing(sqlite3.connect(part)) as connection, connection:
         return connection.execute(query).fetchall()

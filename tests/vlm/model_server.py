@@ -1,10 +1,9 @@
-"""A double of a vLLM server on 127.0.0.1 that answers, or fails, as told."""
+"""A double of a vLLM server on 127.0.0.1; the test decides how it answers or fails."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,14 +14,14 @@ Answer = Callable[["Exchange"], None]
 
 
 class Exchange:
-    """One request, and the ways to answer it."""
+    """One request and the ways to answer it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
         self._handler = handler
         self.body = body
 
     def send(self, value: Any, status: int = 200, **headers: str) -> None:
-        """A whole JSON answer."""
+        """Send a complete response."""
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         self._handler.send_response(status)
         self._handler.send_header("Content-Length", str(len(data)))
@@ -32,11 +31,11 @@ class Exchange:
         self._handler.wfile.write(data)
 
     def say(self, text: str) -> None:
-        """A chat completion."""
+        """Send a chat completion."""
         self.send({"choices": [{"message": {"role": "assistant", "content": text}}]})
 
     def hang_up(self) -> None:
-        """A promise of more than is sent, then the end of the connection."""
+        """Close the connection before the announced length has been sent."""
         self._handler.send_response(200)
         self._handler.send_header("Content-Length", "1000")
         self._handler.end_headers()
@@ -45,30 +44,35 @@ class Exchange:
 
 
 class ModelServer:
-    """Where it listens, what it was asked, and how it answers from now on."""
+    """The server's URL, the requests so far, and the answer to the next ones."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.asked: list[Body] = []
+        self.requests: list[Body] = []
+        self.authorizations: list[str | None] = []
+        self.lists = 200
+        """Status of the answer to which models are served."""
         self.answer: Answer = lambda exchange: exchange.say("{}")
 
 
 @contextmanager
 def model_server() -> Iterator[ModelServer]:
-    """Runs until the end of the block."""
+    """A server that runs until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            server.asked.append(body)
-            with suppress(BrokenPipeError, ConnectionResetError):  # the client did not wait
+            server.requests.append(body)
+            server.authorizations.append(self.headers["Authorization"])
+            with suppress(BrokenPipeError, ConnectionResetError):  # the client has gone
                 server.answer(Exchange(self, body))
 
         def do_GET(self) -> None:
-            served = {"data": [{"id": "double"}]} if self.path == "/v1/models" else {}
-            Exchange(self, {}).send(served, 200 if served else 404)
+            listed = self.path == "/v1/models"
+            served = {"data": [{"id": "double"}]} if listed and server.lists == 200 else {}
+            Exchange(self, {}).send(served, server.lists if listed else 404)
 
         def log_message(self, format: str, *args: Any) -> None:
             del format, args
@@ -84,13 +88,3 @@ def model_server() -> Iterator[ModelServer]:
         http.shutdown()
         thread.join()
         http.server_close()
-
-
-def slowly(seconds: float, answer: Answer) -> Answer:
-    """``answer``, after a while."""
-
-    def wait(exchange: Exchange) -> None:
-        time.sleep(seconds)
-        answer(exchange)
-
-    return wait

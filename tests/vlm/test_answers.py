@@ -1,17 +1,18 @@
-"""Reading a model's answers: whole, cut off, wrong, or nonsense."""
+"""Parsing a model's answers: complete, truncated, wrong, or nonsense."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.models.vlm.answers import LookDescription, Order, Reader, schema_of
-from operators.models.vlm.prompts import FOLDER, Prompts
+from operators.models.vlm.answers import AnswerParser, LookDescription, Order, schema_of
+from operators.models.vlm.prompts import FOLDER, Prompts, fill_in
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import Misconfigured, Unavailable
@@ -19,12 +20,12 @@ from schemas.errors import Misconfigured, Unavailable
 TAXONOMY = Taxonomy.load()
 
 
-def reading() -> tuple[Reader, Counter[str]]:
+def counting_parser() -> tuple[AnswerParser, Counter[str]]:
     repairs: Counter[str] = Counter()
-    return Reader(TAXONOMY, lambda kind: repairs.update([kind])), repairs
+    return AnswerParser(TAXONOMY, lambda kind: repairs.update([kind])), repairs
 
 
-def layers(*given_: dict[str, object]) -> str:
+def layers(*given_: Mapping[str, object]) -> str:
     return json.dumps({"layers": list(given_)})
 
 
@@ -32,27 +33,29 @@ TOP = {"layer": "top", "query": "red striped t-shirt with white stripes"}
 SHOES = {"layer": "footwear", "query": "white sneakers", "colour": "white", "fabric": "leather"}
 
 
-def test_a_whole_answer_needs_no_repair() -> None:
-    reader, repairs = reading()
-    found = reader.description(layers(TOP, SHOES))
+def test_a_complete_answer_needs_no_repair() -> None:
+    parser, repairs = counting_parser()
+    found = parser.parse_description(layers(TOP, SHOES))
     assert list(found) == [Department.TOP, Department.FOOTWEAR]
     assert found[Department.TOP].query == TOP["query"]
     assert found[Department.FOOTWEAR].attributes["fabric"] == "leather"
     assert not repairs
 
 
-def test_what_is_compared_later_is_read_from_the_query() -> None:
-    reader, _ = reading()
-    attributes = reader.description(layers(TOP))[Department.TOP].attributes
+def test_compared_attributes_are_read_from_the_query() -> None:
+    parser, _ = counting_parser()
+    attributes = parser.parse_description(layers(TOP))[Department.TOP].attributes
     assert attributes["category"] == "t-shirt"
     assert attributes["colour"] == "red"
     assert attributes["pattern"] == "striped"
 
 
-def test_a_value_in_other_words_becomes_ours() -> None:
-    reader, _ = reading()
-    told = layers({"layer": "top", "query": "a shirt", "category": "tee", "colour": "crimson-ish"})
-    attributes = reader.description(told)[Department.TOP].attributes
+def test_synonyms_become_the_taxonomys_labels() -> None:
+    parser, _ = counting_parser()
+    answer = layers(
+        {"layer": "top", "query": "a shirt", "category": "tee", "colour": "crimson-ish"}
+    )
+    attributes = parser.parse_description(answer)[Department.TOP].attributes
     assert attributes["category"] == "t-shirt"
     assert "colour" not in attributes
 
@@ -71,16 +74,16 @@ def test_a_value_in_other_words_becomes_ours() -> None:
     ],
 )
 def test_repairs_are_counted(answer: str, kept: list[str], repairs: dict[str, int]) -> None:
-    reader, counted = reading()
-    assert [str(d) for d in reader.description(answer)] == kept
+    parser, counted = counting_parser()
+    assert [str(d) for d in parser.parse_description(answer)] == kept
     assert counted == repairs
 
 
 @pytest.mark.parametrize("answer", ["", "no idea", "[]", "{}", '{"layers": 3}', '{"layers": [1]}'])
-def test_an_answer_without_layers_is_none(answer: str) -> None:
-    reader, _ = reading()
+def test_an_answer_without_layers_is_refused(answer: str) -> None:
+    parser, _ = counting_parser()
     with pytest.raises(Unavailable, match="cannot be used"):
-        reader.description(answer)
+        parser.parse_description(answer)
 
 
 values = st.recursive(
@@ -99,16 +102,16 @@ odd_layers = st.fixed_dictionaries(
 
 
 @given(given_=st.lists(odd_layers | values, max_size=5), cut=st.integers(0, 400))
-def test_nothing_is_made_up(given_: list[object], cut: int) -> None:
-    reader, _ = reading()
+def test_repairs_invent_nothing(given_: list[object], cut: int) -> None:
+    parser, _ = counting_parser()
     answer = json.dumps({"layers": given_})[: max(1, cut)]
     try:
-        found = reader.description(answer)
+        found = parser.parse_description(answer)
     except Unavailable:
         return
-    told = [layer for layer in given_ if isinstance(layer, dict)]
+    answered = [layer for layer in given_ if isinstance(layer, dict)]
     for department, description in found.items():
-        sources = [layer for layer in told if layer.get("layer") == department]
+        sources = [layer for layer in answered if layer.get("layer") == department]
         assert any(
             isinstance(layer.get("query"), str)
             and description.query == " ".join(layer["query"].split())
@@ -117,40 +120,40 @@ def test_nothing_is_made_up(given_: list[object], cut: int) -> None:
 
 
 @given(text=st.text(max_size=80))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    reader, _ = reading()
-    for read in (reader.description, lambda answer: reader.order(answer, 3)):
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    parser, _ = counting_parser()
+    for parse in (parser.parse_description, lambda answer: parser.parse_order(answer, 3)):
         with suppress(Unavailable):
-            read(text)
+            parse(text)
 
 
 def test_an_order_becomes_scores() -> None:
-    reader, repairs = reading()
-    assert reader.order('{"order": [2, 1, 4, 3]}', 4) == [0.75, 1.0, 0.25, 0.5]
+    parser, repairs = counting_parser()
+    assert parser.parse_order('{"order": [2, 1, 4, 3]}', 4) == [0.75, 1.0, 0.25, 0.5]
     assert not repairs
 
 
 def test_an_order_is_repaired() -> None:
-    reader, repairs = reading()
-    scores = reader.order('{"order": [2, 2, 9, 0, true, 1]}', 3)
+    parser, repairs = counting_parser()
+    scores = parser.parse_order('{"order": [2, 2, 9, 0, true, 1.0, [3], null, 1]}', 3)
     assert scores == [pytest.approx(2 / 3), 1.0, None]
-    assert repairs == {"repeated-number": 1, "invented-number": 3, "missing-number": 1}
+    assert repairs == {"repeated-number": 1, "invented-number": 6, "missing-number": 1}
 
 
 @given(order=st.lists(st.integers(-2, 12), max_size=12), candidates=st.integers(1, 10))
-def test_scores_keep_the_order_that_was_told(order: list[int], candidates: int) -> None:
-    reader, _ = reading()
+def test_scores_follow_the_given_order(order: list[int], candidates: int) -> None:
+    parser, _ = counting_parser()
     named = list(dict.fromkeys(n for n in order if 1 <= n <= candidates))
     try:
-        scores = reader.order(json.dumps({"order": order}), candidates)
+        scores = parser.parse_order(json.dumps({"order": order}), candidates)
     except Unavailable:
         assert not named
         return
-    told = [n + 1 for n, score in enumerate(scores) if score is not None]
-    assert sorted(told, key=lambda n: -(scores[n - 1] or 0)) == named
+    scored = [n + 1 for n, score in enumerate(scores) if score is not None]
+    assert sorted(scored, key=lambda n: -(scores[n - 1] or 0)) == named
 
 
-def test_the_schemas_name_every_layer_and_nothing_else() -> None:
+def test_the_schemas_permit_exactly_the_known_layers() -> None:
     schema = schema_of(LookDescription)
     assert schema["$defs"]["Department"]["enum"] == [str(d) for d in Department]
     assert schema["$defs"]["DescribedLayer"]["additionalProperties"] is False
@@ -158,24 +161,24 @@ def test_the_schemas_name_every_layer_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.iterdir()))
-def test_every_set_of_prompts_is_whole(name: str) -> None:
+def test_every_set_of_prompts_is_complete(name: str) -> None:
     prompts = Prompts.load(name)
-    asked = prompts.asking(prompts.pointwise, "a {colour} top")
-    assert "a {colour} top" in asked
-    assert "{query}" not in asked
+    prompt = fill_in(prompts.pointwise, "a {colour} top")
+    assert "a {colour} top" in prompt
+    assert "{query}" not in prompt
     assert prompts.describe
     assert prompts.likelihood
     assert "{query}" in prompts.listwise
 
 
-def test_an_example_in_a_prompt_is_an_answer() -> None:
-    reader, repairs = reading()
+def test_the_example_in_a_prompt_is_a_valid_answer() -> None:
+    parser, repairs = counting_parser()
     example = Prompts.load("general-1").describe.rsplit("\n", 1)[-1]
-    assert len(reader.description(example)) == 3
+    assert len(parser.parse_description(example)) == 3
     LookDescription.model_validate_json(example)
     assert not repairs
 
 
-def test_a_set_that_is_not_there_is_named() -> None:
+def test_an_unknown_set_of_prompts_is_refused() -> None:
     with pytest.raises(Misconfigured, match="general-1, sandbox-1"):
         Prompts.load("general-9")

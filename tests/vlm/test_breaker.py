@@ -8,70 +8,81 @@ from operators.models.vlm.breaker import CircuitBreaker
 from schemas.errors import DeadlineExceeded, Unavailable
 
 
-class Clock:
-    now = 0.0
+class FakeClock:
+    now = 1000.0
 
     def __call__(self) -> float:
         return self.now
 
 
-def failing(breaker: CircuitBreaker, error: Exception) -> None:
+def fail(breaker: CircuitBreaker, error: Exception) -> None:
     with pytest.raises(type(error)), breaker.call():
         raise error
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def opened(clock: Clock) -> CircuitBreaker:
+def opened(clock: FakeClock) -> CircuitBreaker:
     breaker = CircuitBreaker(2, 10.0, clock)
-    failing(breaker, Unavailable("down"))
-    failing(breaker, DeadlineExceeded("slow"))
+    fail(breaker, Unavailable("down"))
+    fail(breaker, DeadlineExceeded("slow"))
     return breaker
 
 
-def test_it_opens_after_failures_in_a_row(clock: Clock) -> None:
+def test_it_opens_after_consecutive_failures(clock: FakeClock) -> None:
     breaker = CircuitBreaker(2, 10.0, clock)
-    failing(breaker, Unavailable("down"))
+    fail(breaker, Unavailable("down"))
     with breaker.call():
         pass
-    failing(breaker, Unavailable("down"))
+    fail(breaker, Unavailable("down"))
     assert breaker.state == "closed"
-    failing(breaker, Unavailable("down"))
+    fail(breaker, Unavailable("down"))
     assert breaker.state == "open"
 
 
-def test_open_means_that_nothing_is_called(opened: CircuitBreaker) -> None:
+def test_an_open_circuit_refuses_calls(opened: CircuitBreaker) -> None:
     with pytest.raises(Unavailable) as refused, opened.call():
         pytest.fail("called")
     assert refused.value.reason == "circuit-open"
 
 
-def test_one_probe_at_a_time_and_its_success_closes(opened: CircuitBreaker, clock: Clock) -> None:
-    clock.now = 10.0
+def test_a_single_probe_runs_and_its_success_closes_the_circuit(
+    opened: CircuitBreaker, clock: FakeClock
+) -> None:
+    clock.now += 10.0
     assert opened.state == "half-open"
     with opened.call(), pytest.raises(Unavailable), opened.call():
         pytest.fail("a second probe")
     assert opened.state == "closed"
 
 
-def test_a_failed_probe_opens_again_for_the_whole_time(
-    opened: CircuitBreaker, clock: Clock
-) -> None:
-    clock.now = 10.0
-    failing(opened, Unavailable("still down"))
-    clock.now = 19.9
+def test_a_failed_probe_starts_a_full_pause(opened: CircuitBreaker, clock: FakeClock) -> None:
+    clock.now += 10.0
+    fail(opened, Unavailable("still down"))
+    clock.now += 9.9
     assert opened.state == "open"
-    clock.now = 20.0
+    clock.now += 0.2
     with opened.call():
         pass
     assert opened.state == "closed"
 
 
-def test_other_errors_say_nothing_about_the_server(clock: Clock) -> None:
+def test_other_errors_do_not_count_as_failures(clock: FakeClock) -> None:
     breaker = CircuitBreaker(1, 10.0, clock)
-    failing(breaker, ValueError("a bug of ours"))
+    fail(breaker, ValueError("a bug of ours"))
     assert breaker.state == "closed"
+
+
+def test_a_probe_with_another_error_permits_a_second_probe(
+    opened: CircuitBreaker, clock: FakeClock
+) -> None:
+    clock.now += 10.0
+    fail(opened, ValueError("a bug of ours"))
+    assert opened.state == "half-open"
+    with opened.call():
+        pass
+    assert opened.state == "closed"

@@ -1,4 +1,4 @@
-"""The model in this process, on a tiny checkpoint of random weights in the real format."""
+"""The model in this process, with random weights in a tiny checkpoint of the real format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from operators.budget import Budget
 from operators.models.vlm.embedded import EmbeddedVisionModel
-from operators.models.vlm.messages import jpeg
+from operators.models.vlm.messages import encode_jpeg
 from operators.ports import Picture
 from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.training.vlm.model import build, save
@@ -23,7 +23,9 @@ from schemas.settings import VlmSettings
 
 LOOK = Picture(Image.new("RGB", (128, 192), "red"), "hash")
 REGION = Image.new("RGB", (64, 64), "red")
-CANDIDATES = [jpeg(Image.new("RGB", (96, 96), colour)) for colour in ("red", "blue", "white")]
+CANDIDATES = [
+    encode_jpeg(Image.new("RGB", (96, 96), colour)) for colour in ("red", "blue", "white")
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +58,23 @@ async def model(folder: Path, repairs: Counter[str]) -> AsyncIterator[EmbeddedVi
 
 
 async def test_even_random_weights_answer_in_the_schema(model: EmbeddedVisionModel) -> None:
-    """Nothing but the forced decoding can make them."""
+    """Only the constrained decoding can make them."""
     try:
-        told = f"{set(await model.describe([LOOK], Budget.of(60))) - set(Department)}"
-    except Unavailable as cut_off:  # no layer was whole when the tokens were used up
-        told = str(cut_off)
-    assert told == "set()" or '{"layers":[' in told
+        outcome = f"{set(await model.describe([LOOK], Budget.of(60))) - set(Department)}"
+    except Unavailable as truncated:  # no layer was complete at the token limit
+        outcome = str(truncated)
+    assert outcome == "set()" or '{"layers":[' in outcome
 
 
-async def test_probabilities_of_yes(model: EmbeddedVisionModel) -> None:
+async def test_pair_scores_are_probabilities(model: EmbeddedVisionModel) -> None:
     scores = await model.rerank(
         RerankMethod.POINTWISE, "red t-shirt", REGION, CANDIDATES, Budget.of(60)
     )
     assert all(score is not None and 0 < score < 1 for score in scores)
 
 
-async def test_likelihoods_do_not_depend_on_the_company(model: EmbeddedVisionModel) -> None:
-    """Padding and batching change nothing."""
+async def test_likelihoods_do_not_depend_on_the_batch(model: EmbeddedVisionModel) -> None:
+    """Neither padding nor batching changes them."""
 
     async def likelihoods(query: str, candidates: list[bytes]) -> list[float | None]:
         return await model.rerank(RerankMethod.LIKELIHOOD, query, REGION, candidates, Budget.of(60))
@@ -88,32 +90,32 @@ async def test_an_order_names_only_candidates(model: EmbeddedVisionModel) -> Non
         scores = await model.rerank(
             RerankMethod.LISTWISE, "red t-shirt", REGION, CANDIDATES, Budget.of(60)
         )
-        told = f"{len(scores)} scores"
-    except Unavailable as useless:  # it named none of them
-        told = str(useless)
-    assert told == "3 scores" or '{"order":[' in told
+        outcome = f"{len(scores)} scores"
+    except Unavailable as unusable:  # it named none of them
+        outcome = str(unusable)
+    assert outcome == "3 scores" or '{"order":[' in outcome
 
 
-async def test_no_time_is_told(model: EmbeddedVisionModel) -> None:
+async def test_an_empty_budget_is_a_deadline_exceeded(model: EmbeddedVisionModel) -> None:
     with pytest.raises(DeadlineExceeded):
         await model.describe([LOOK], Budget.of(0.0))
 
 
-async def test_the_fingerprint_follows_weights_and_words(
+async def test_the_fingerprint_depends_on_weights_and_prompts(
     model: EmbeddedVisionModel, folder: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(1)
     save(*build(), tmp_path)
     other = EmbeddedVisionModel.load(settings_of(tmp_path), Taxonomy.load(), lambda kind: None)
-    worded = EmbeddedVisionModel.load(
+    reworded = EmbeddedVisionModel.load(
         settings_of(folder, prompts="general-1"), Taxonomy.load(), lambda kind: None
     )
-    fingerprints = {model.fingerprint, other.fingerprint, worded.fingerprint}
+    fingerprints = {model.fingerprint, other.fingerprint, reworded.fingerprint}
     await other.close()
-    await worded.close()
+    await reworded.close()
     assert len(fingerprints) == 3
 
 
-def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be loaded"):
         EmbeddedVisionModel.load(settings_of(tmp_path), Taxonomy.load(), lambda kind: None)

@@ -1,1 +1,1 @@
-"""Vision-language models: what they are asked, how their answers are read, and where they run."""
+"""Vision-language models: prompts, clients, and parsing of answers."""

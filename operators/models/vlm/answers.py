@@ -1,8 +1,8 @@
-"""What a model answers, and how an answer that is not quite that is still used.
+"""Parses a model's answers and repairs those that do not quite match their schema.
 
-Decoding is forced to the schemas below where the server can do it, so that what is left to repair
-is mostly an answer cut off at its token limit. Nothing is ever made up: a layer or a number that
-was not given is left out, and each repair is counted by its kind.
+Servers that can constrain decoding do so with the schemas below; the usual repair is then an answer
+cut off at its token limit. Repairs never invent content: a missing layer or number is left out.
+Each repair is reported by its kind.
 """
 
 from __future__ import annotations
@@ -15,29 +15,31 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 from operators.ports import LayerDescription
+from operators.vocabulary.language import AttributeName
 from operators.vocabulary.taxonomy import Taxonomy
+from operators.vocabulary.wordlist import normalise
 from schemas.attributes import Department
 from schemas.errors import Unavailable
 
 LONGEST_QUERY = 300
-"""Characters; a longer query is no query, and is cut off."""
+"""Characters; the rest of a longer query is dropped."""
 
 ATTRIBUTES = (
     *("category", "colour", "pattern", "second_colour"),
     *("fabric", "fit", "sleeve", "neckline", "length", "details"),
 )
-_READ_FROM_QUERY = ("category", "colour", "pattern")
-"""Attributes that later stages compare with the products' own."""
+_READ_FROM_QUERY: tuple[AttributeName, ...] = ("category", "colour", "pattern")
+"""Attributes that later stages compare with those of the products."""
 
 _OBJECT = re.compile(r"\{.*", re.DOTALL)
 
-Repaired = Callable[[str], None]
-"""Is told the kind of each repair: truncated, invented-layer, repeated-layer, missing-query,
+OnRepair = Callable[[str], None]
+"""Called with the kind of each repair: truncated, invented-layer, repeated-layer, missing-query,
 invented-number, repeated-number, missing-number."""
 
 
 class DescribedLayer(BaseModel):
-    """One layer of a look, as a model describes it."""
+    """A model's description of one layer of a look."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +58,7 @@ class DescribedLayer(BaseModel):
 
 
 class LookDescription(BaseModel):
-    """What a model says of a look; its JSON Schema forces the decoding."""
+    """A model's description of a look; its JSON Schema constrains the decoding."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,65 +66,65 @@ class LookDescription(BaseModel):
 
 
 class Order(BaseModel):
-    """Numbers of the candidates from 1, the most alike first."""
+    """Candidate numbers, starting at 1, the most similar first."""
 
     model_config = ConfigDict(extra="forbid")
 
     order: list[int]
 
 
-class Reader:
-    """Reads answers; one per model part."""
+class AnswerParser:
+    """Parses answers, and reports every repair to ``on_repair``."""
 
-    def __init__(self, taxonomy: Taxonomy, repaired: Repaired) -> None:
+    def __init__(self, taxonomy: Taxonomy, on_repair: OnRepair) -> None:
         self._words = taxonomy.words
-        self._repaired = repaired
+        self._on_repair = on_repair
 
-    def description(self, answer: str) -> dict[Department, LayerDescription]:
-        """Department -> description. Raises Unavailable when the answer holds no layers at all."""
-        layers = self._object(answer).get("layers")
+    def parse_description(self, answer: str) -> dict[Department, LayerDescription]:
+        """Department -> description. Raises Unavailable if no layer of the answer is usable."""
+        layers = self._parse_object(answer).get("layers")
         if not isinstance(layers, list):
-            raise _useless(answer)
+            raise _unusable(answer)
         described: dict[Department, LayerDescription] = {}
         for layer in layers:
             department, query = _department(layer), _text(_get(layer, "query"))
             if department is None:
-                self._repaired("invented-layer")
+                self._on_repair("invented-layer")
             elif department in described:
-                self._repaired("repeated-layer")
+                self._on_repair("repeated-layer")
             elif query is None:
-                self._repaired("missing-query")
+                self._on_repair("missing-query")
             else:
                 described[department] = LayerDescription(query, self._attributes(layer, query))
         if layers and not described:
-            raise _useless(answer)
+            raise _unusable(answer)
         return described
 
-    def order(self, answer: str, candidates: int) -> list[float | None]:
-        """Per candidate 1 for the first down to 1 / candidates for the last; None where the answer
-        does not name it. Raises Unavailable when it names none."""
-        numbers = self._object(answer).get("order")
+    def parse_order(self, answer: str, candidates: int) -> list[float | None]:
+        """Scores by candidate: 1 for the first of the order, 1 / ``candidates`` for the last, None
+        for a candidate that the answer omits. Raises Unavailable if it names no candidate."""
+        numbers = self._parse_object(answer).get("order")
         scores: list[float | None] = [None] * candidates
-        place = 0
+        rank = 0
         for number in numbers if isinstance(numbers, list) else []:
-            if isinstance(number, bool) or number not in range(1, candidates + 1):
-                self._repaired("invented-number")
+            if type(number) is not int or number not in range(1, candidates + 1):
+                self._on_repair("invented-number")
             elif scores[number - 1] is not None:
-                self._repaired("repeated-number")
+                self._on_repair("repeated-number")
             else:
-                scores[number - 1] = 1.0 - place / candidates
-                place += 1
-        if place == 0:
-            raise _useless(answer)
-        for _ in range(candidates - place):
-            self._repaired("missing-number")
+                scores[number - 1] = 1.0 - rank / candidates
+                rank += 1
+        if rank == 0:
+            raise _unusable(answer)
+        for _ in range(candidates - rank):
+            self._on_repair("missing-number")
         return scores
 
-    def _object(self, answer: str) -> Mapping[str, Any]:
-        """The first JSON object in the answer; one that was cut off keeps what is whole of it."""
+    def _parse_object(self, answer: str) -> Mapping[str, Any]:
+        """The first JSON object in the answer; of a truncated one, its complete items."""
         found = _OBJECT.search(answer)
         if found is None:
-            raise _useless(answer)
+            raise _unusable(answer)
         text = found.group().rstrip().removesuffix("```").rstrip()
         try:
             value = from_json(text)
@@ -130,20 +132,20 @@ class Reader:
             try:
                 value = from_json(text, allow_partial=True)
             except ValueError:
-                raise _useless(answer) from None
-            self._repaired("truncated")
+                raise _unusable(answer) from None
+            self._on_repair("truncated")
         if not isinstance(value, dict):
-            raise _useless(answer)
+            raise _unusable(answer)
         return value
 
     def _attributes(self, layer: Mapping[str, Any], query: str) -> dict[str, str]:
-        """Those given; what is compared later in the taxonomy's words, else as the query says it,
-        else not at all."""
+        """The layer's attributes. Those in _READ_FROM_QUERY are the taxonomy's labels, taken from
+        the layer's own value or else from the query, and left out if neither has one."""
         found = {name: text for name in ATTRIBUTES if (text := _text(layer.get(name)))}
         for name in _READ_FROM_QUERY:
             words = self._words[name]
-            known = words.exact(found[name]) if name in found else None
-            labels = [known] if known else words.find(query)
+            known = words.exact(normalise(found[name])) if name in found else None
+            labels = [known] if known else words.find(normalise(query))
             if labels:
                 found[name] = labels[-1] if name == "category" else labels[0]
             else:
@@ -167,10 +169,10 @@ def _text(value: Any) -> str | None:
 
 
 def schema_of(answer: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema that forces the decoding."""
+    """The JSON Schema that constrains the decoding."""
     return answer.model_json_schema()
 
 
-def _useless(answer: str) -> Unavailable:
+def _unusable(answer: str) -> Unavailable:
     shown = answer if len(answer) <= 80 else f"{answer[:80]}..."
     return Unavailable(f"the model's answer cannot be used: {shown!r}", reason="useless-answer")

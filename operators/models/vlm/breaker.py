@@ -1,7 +1,7 @@
-"""A circuit breaker: a server that is down is not asked again and again.
+"""A circuit breaker (Nygard, Release It!, 2007): calls to a failing server are refused at once.
 
-As in Nygard, Release It! (2007): closed while calls succeed; open after some failures in a row,
-when every call is refused at once; half-open after a while, when one call is let through to probe.
+Closed while calls succeed; open after a number of consecutive failures, when calls are refused;
+half-open after a pause, when a single call probes the server.
 """
 
 from __future__ import annotations
@@ -10,57 +10,69 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from schemas.errors import DeadlineExceeded, Unavailable
+
+log = structlog.get_logger()
 
 
 class CircuitBreaker:
-    """For one server; to be used from one event loop."""
+    """Guards the calls to one server. Use from one event loop."""
 
     def __init__(
         self,
-        failures: int,
+        max_failures: int,
         open_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._allowed = failures
+        self._max_failures = max_failures
         self._open_seconds = open_seconds
         self._clock = clock
-        self._failed = 0
-        self._opened_at = 0.0
+        self._failures = 0
+        self._last_failure = 0.0
+        self._last_error = ""
         self._probing = False
 
     @property
     def state(self) -> str:
-        """closed, open or half-open."""
-        if self._failed < self._allowed:
+        """``closed``, ``open`` or ``half-open``."""
+        if self._failures < self._max_failures:
             return "closed"
-        waited = self._clock() - self._opened_at
-        return "half-open" if waited >= self._open_seconds else "open"
+        paused = self._clock() - self._last_failure
+        return "half-open" if paused >= self._open_seconds else "open"
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """Around one call. Raises Unavailable without calling while the circuit is open.
+        """Guard one call. Raises Unavailable, without running the body, while the circuit is open.
 
-        Unavailable and DeadlineExceeded count as failures; anything else says nothing about the
-        server.
+        Unavailable and DeadlineExceeded count as failures of the server; other errors do not count
+        at all. Every failure restarts the pause.
         """
         state = self.state
         if state == "open" or (state == "half-open" and self._probing):
             raise Unavailable(
-                f"the model server failed {self._failed} times in a row and is left alone for "
-                f"{self._open_seconds:g} s",
+                f"the model server failed {self._failures} times in a row, the last time with: "
+                f"{self._last_error}; calls pause for {self._open_seconds:g} s",
                 reason="circuit-open",
             )
         probe = state == "half-open"
         self._probing |= probe
         try:
             yield
-        except (Unavailable, DeadlineExceeded):
-            self._failed += 1
-            self._opened_at = self._clock()
+        except (Unavailable, DeadlineExceeded) as error:
+            self._failures += 1
+            self._last_failure = self._clock()
+            self._last_error = str(error)
+            if self._failures == self._max_failures:
+                log.error(
+                    "the model server fails every call, looks are matched without it",
+                    failures=self._failures,
+                    error=self._last_error,
+                )
             raise
         else:
-            self._failed = 0
+            self._failures = 0
         finally:
             if probe:
                 self._probing = False

@@ -1,8 +1,8 @@
-"""A vision-language model that is not asked twice: its answers, kept for a while.
+"""A cache of a vision-language model's answers.
 
-Two kinds of answers come again: descriptions of the same pictures (a look matched again with other
-filters, a replay), and how likely a query is of a product. The latter are shared by all looks that
-wear something of that description: the model is asked about a pair of words and photograph once.
+Two kinds of answers recur: descriptions of the same pictures (a look matched again with other
+filters, a replay), and the likelihood of a query given a product's photograph. Likelihoods are
+shared by all looks with the same query.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 
 from PIL.Image import Image
 from pydantic import TypeAdapter, ValidationError
@@ -25,9 +26,9 @@ _Descriptions = TypeAdapter(dict[Department, LayerDescription])
 
 
 class CachedVisionModel:
-    """Implements :class:`operators.ports.VisionLanguageModel` by another one and a cache.
+    """Implements :class:`operators.ports.VisionLanguageModel` with another model and a cache.
 
-    A cache that cannot be reached only means that the model is asked.
+    When the cache is unavailable, every call goes to the model.
     """
 
     def __init__(self, model: VisionLanguageModel, cache: Cache, ttl_seconds: float) -> None:
@@ -42,13 +43,12 @@ class CachedVisionModel:
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
-        """As the port says; known by the pictures in their order, the model and its prompts."""
+        """See the port. Cached by the pictures in their order, the model and its prompts."""
         key = self._key("describe", *(picture.pixel_hash for picture in pictures))
-        if (kept := await self._get(key)) is not None:
-            try:
-                return _Descriptions.validate_json(kept)
-            except ValidationError:  # written by another version of this program
-                pass
+        if (cached := await self._get(key)) is not None:
+            # Another version of this program may have written something else.
+            with suppress(ValidationError):
+                return _Descriptions.validate_json(cached)
         described = await self._model.describe(pictures, budget)
         await self._put(key, _Descriptions.dump_json(described))
         return described
@@ -61,26 +61,26 @@ class CachedVisionModel:
         candidates: Sequence[bytes],
         budget: Budget,
     ) -> list[float | None]:
-        """As the port says. Likelihoods are kept; the other methods judge by the region, which
-        hardly comes again."""
+        """See the port. Only likelihoods are cached: the other methods compare with the region,
+        which hardly ever recurs."""
         if method is not RerankMethod.LIKELIHOOD:
             return await self._model.rerank(method, query, region, candidates, budget)
         keys = [
             self._key("likelihood", query, hashlib.sha256(candidate).hexdigest())
             for candidate in candidates
         ]
-        scores = [_score(kept) for kept in await asyncio.gather(*map(self._get, keys))]
-        unknown = [number for number, score in enumerate(scores) if score is None]
-        if not unknown:
+        scores = [_parse_score(cached) for cached in await asyncio.gather(*map(self._get, keys))]
+        misses = [index for index, score in enumerate(scores) if score is None]
+        if not misses:
             return scores
-        asked = [candidates[number] for number in unknown]
-        answers = await self._model.rerank(method, query, region, asked, budget)
-        for number, answer in zip(unknown, answers, strict=True):
-            scores[number] = answer
+        uncached = [candidates[index] for index in misses]
+        answers = await self._model.rerank(method, query, region, uncached, budget)
+        for index, answer in zip(misses, answers, strict=True):
+            scores[index] = answer
         await asyncio.gather(
             *(
-                self._put(keys[number], repr(answer).encode())
-                for number, answer in zip(unknown, answers, strict=True)
+                self._put(keys[index], repr(answer).encode())
+                for index, answer in zip(misses, answers, strict=True)
                 if answer is not None
             )
         )
@@ -97,14 +97,14 @@ class CachedVisionModel:
             return None
 
     async def _put(self, key: str, value: bytes) -> None:
-        try:
+        with suppress(Unavailable):
             await self._cache.put(key, value, self._ttl_seconds)
-        except Unavailable:
-            return  # a cache may forget at any time
 
 
-def _score(kept: bytes | None) -> float | None:
+def _parse_score(cached: bytes | None) -> float | None:
+    """The score in a cache entry; None if it is not one, and the model is asked again."""
     try:
-        return None if kept is None else float(kept)
+        score = -1.0 if cached is None else float(cached)
     except ValueError:
         return None
+    return score if 0 <= score <= 1 else None

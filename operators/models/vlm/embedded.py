@@ -1,7 +1,7 @@
-"""A vision-language model in this process: transformers, with decoding forced by xgrammar.
+"""A vision-language model in this process: transformers, with decoding constrained by xgrammar.
 
-The same prompts, schemas and repairs as behind a server; for small models on a laptop, where a
-server of its own would be more than the model.
+It uses the same prompts, schemas and repairs as the client of a server. Meant for small models on a
+laptop, where a separate server would cost more than the model.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from xgrammar.contrib.hf import LogitsProcessor
 from operators.batcher import MicroBatcher
 from operators.budget import Budget
 from operators.models.sandbox_weights import SANDBOX_VLM, sandbox_weights
-from operators.models.vlm.answers import LookDescription, Order, Reader, Repaired, schema_of
-from operators.models.vlm.prompts import Prompts
+from operators.models.vlm.answers import AnswerParser, LookDescription, OnRepair, Order, schema_of
+from operators.models.vlm.prompts import Prompts, fill_in
 from operators.ports import LayerDescription, Picture
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
@@ -42,16 +42,15 @@ from schemas.settings import VlmSettings
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_LONGEST_ORDER = 64
-"""Tokens; twenty numbers with their commas. Left alone, a model that was not taught to order lists
-goes on to its limit."""
+_MAX_ORDER_TOKENS = 64
+"""Enough for twenty numbers with commas. A model not trained to order lists runs to the limit."""
 
 _YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """Pictures, the text after them, and the answer whose likelihood is asked, if any."""
+    """Pictures, the text after them, and the answer whose likelihood is requested, if any."""
 
     pictures: tuple[Image, ...]
     text: str
@@ -59,10 +58,9 @@ class _Question:
 
 
 class EmbeddedVisionModel:
-    """Implements :class:`operators.ports.VisionLanguageModel`; float32 on the CPU, greedy.
+    """Implements :class:`operators.ports.VisionLanguageModel`: float32 on the CPU, greedy decoding.
 
-    Concurrent calls share batches; the model runs in one thread of its own. To be used from one
-    event loop.
+    Concurrent calls share batches; the model runs in a thread of its own. Use from one event loop.
     """
 
     def __init__(
@@ -72,61 +70,57 @@ class EmbeddedVisionModel:
         fingerprint: str,
         settings: VlmSettings,
         taxonomy: Taxonomy,
-        repaired: Repaired,
+        on_repair: OnRepair,
     ) -> None:
-        """``model``, ``processor``: as transformers loads them."""
+        """``model`` and ``processor`` as loaded by transformers."""
         self._model = model
         self._processor = processor
         self._processor.tokenizer.padding_side = "left"
         self._settings = settings
         self._prompts = Prompts.load(settings.prompts)
-        self._reader = Reader(taxonomy, repaired)
+        self._parser = AnswerParser(taxonomy, on_repair)
         self._fingerprint = fingerprint
         self._grammars = _Grammars(model, processor)
         self._thread = ThreadPoolExecutor(1, "vlm")
-        self._descriptions = self._batched(partial(self._generate, LookDescription))
-        self._orders = self._batched(partial(self._generate, Order))
-        self._likelihoods = self._batched(self._likely)
-        self._judgements = self._batched(self._yes)
+        self._descriptions = self._batcher(partial(self._generate, LookDescription))
+        self._orders = self._batcher(partial(self._generate, Order))
+        self._likelihoods = self._batcher(self._score_likelihoods)
+        self._pair_scores = self._batcher(self._score_pairs)
 
     @classmethod
-    def load(cls, settings: VlmSettings, taxonomy: Taxonomy, repaired: Repaired) -> Self:
-        """``settings.model`` is a folder, or ``sandbox-vlm``.
-
-        Raises Misconfigured when no model can be read there.
-        """
+    def load(cls, settings: VlmSettings, taxonomy: Taxonomy, on_repair: OnRepair) -> Self:
+        """Load ``settings.model``, a folder or ``sandbox-vlm``. Raises Misconfigured on failure."""
         folder = sandbox_weights("vlm") if settings.model == SANDBOX_VLM else Path(settings.model)
         try:
             processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
             model: Any = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             )
-            digest = _digest(folder)
+            digest = _hash_weights(folder)
         except (OSError, ValueError, KeyError) as error:
             raise Misconfigured(
                 f"vlm.model {settings.model!r} cannot be loaded as a vision-language model: {error}"
             ) from error
         fingerprint = f"{folder.name}@{digest}/{settings.prompts}"
-        return cls(model.eval(), processor, fingerprint, settings, taxonomy, repaired)
+        return cls(model.eval(), processor, fingerprint, settings, taxonomy, on_repair)
 
     @property
     def fingerprint(self) -> str:
-        """Weights and words."""
+        """Weights and set of prompts: both determine the answers."""
         return self._fingerprint
 
     async def close(self) -> None:
-        for batcher in (self._descriptions, self._orders, self._likelihoods, self._judgements):
+        for batcher in (self._descriptions, self._orders, self._likelihoods, self._pair_scores):
             await batcher.close()
         await asyncio.to_thread(self._thread.shutdown)
 
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
-        """As the port says."""
-        shown = tuple(picture.image for picture in pictures[: self._prompts.pictures])
-        question = _Question(shown, self._prompts.describe)
+        images = tuple(picture.image for picture in pictures[: self._prompts.max_pictures])
+        question = _Question(images, self._prompts.describe)
         async with budget.enforced("vlm"):
-            return self._reader.description(await self._descriptions.submit(question))
+            return self._parser.parse_description(await self._descriptions.submit(question))
 
     async def rerank(
         self,
@@ -136,26 +130,25 @@ class EmbeddedVisionModel:
         candidates: Sequence[bytes],
         budget: Budget,
     ) -> list[float | None]:
-        """As the port says."""
         async with budget.enforced("vlm"):
-            shown = [PIL.Image.open(io.BytesIO(data)).convert("RGB") for data in candidates]
+            images = [PIL.Image.open(io.BytesIO(data)).convert("RGB") for data in candidates]
             match method:
                 case RerankMethod.LISTWISE:
-                    text = self._prompts.asking(self._prompts.listwise, query)
-                    answer = await self._orders.submit(_Question((region, *shown), text))
-                    return self._reader.order(answer, len(shown))
+                    text = fill_in(self._prompts.listwise, query)
+                    answer = await self._orders.submit(_Question((region, *images), text))
+                    return self._parser.parse_order(answer, len(images))
                 case RerankMethod.POINTWISE:
-                    text = self._prompts.asking(self._prompts.pointwise, query)
-                    asked = [_Question((region, one), text) for one in shown]
-                    return list(await asyncio.gather(*map(self._judgements.submit, asked)))
+                    text = fill_in(self._prompts.pointwise, query)
+                    questions = [_Question((region, image), text) for image in images]
+                    return list(await asyncio.gather(*map(self._pair_scores.submit, questions)))
                 case RerankMethod.LIKELIHOOD:
                     text = self._prompts.likelihood
-                    asked = [_Question((one,), text, query) for one in shown]
-                    return list(await asyncio.gather(*map(self._likelihoods.submit, asked)))
+                    questions = [_Question((image,), text, query) for image in images]
+                    return list(await asyncio.gather(*map(self._likelihoods.submit, questions)))
                 case _:
-                    raise ValueError(f"a model does not judge by {method}")
+                    raise ValueError(f"a model cannot rerank by {method}")
 
-    def _batched(
+    def _batcher(
         self, compute: Callable[[Sequence[Item]], list[Result]]
     ) -> MicroBatcher[Item, Result]:
         async def process(items: Sequence[Item]) -> list[Result]:
@@ -167,41 +160,43 @@ class EmbeddedVisionModel:
 
     @torch.inference_mode()
     def _generate(self, answer: type[BaseModel], questions: Sequence[_Question]) -> list[str]:
-        given = self._inputs(questions)
-        longest = _LONGEST_ORDER if answer is Order else self._settings.longest_description
+        inputs = self._inputs(questions)
+        max_tokens = _MAX_ORDER_TOKENS if answer is Order else self._settings.longest_description
         out = self._model.generate(
-            **given,
-            max_new_tokens=longest,
+            **inputs,
+            max_new_tokens=max_tokens,
             do_sample=False,
-            logits_processor=[self._grammars.forcing(answer)],
+            logits_processor=[self._grammars.constraint(answer)],
         )
-        fresh = out[:, given["input_ids"].shape[1] :]
-        texts: list[str] = self._processor.batch_decode(fresh, skip_special_tokens=True)
+        generated = out[:, inputs["input_ids"].shape[1] :]
+        texts: list[str] = self._processor.batch_decode(generated, skip_special_tokens=True)
         return texts
 
     @torch.inference_mode()
-    def _likely(self, questions: Sequence[_Question]) -> list[float]:
-        """Geometric mean of the probabilities of each answer's own tokens."""
-        given = self._inputs(questions)
-        chosen = functional.log_softmax(self._model(**given).logits[:, :-1].float(), -1)
-        own: Tensor = chosen.gather(-1, given["input_ids"][:, 1:, None])[..., 0]
+    def _score_likelihoods(self, questions: Sequence[_Question]) -> list[float]:
+        """Per question the geometric mean of its answer's token probabilities."""
+        inputs = self._inputs(questions)
+        logprobs = functional.log_softmax(self._model(**inputs).logits[:, :-1].float(), -1)
+        chosen: Tensor = logprobs.gather(-1, inputs["input_ids"][:, 1:, None])[..., 0]
         lengths = [len(self._ids(question.answer or "")) for question in questions]
-        return [float(row[-length:].mean().exp()) for row, length in zip(own, lengths, strict=True)]
+        return [
+            float(row[-length:].mean().exp()) for row, length in zip(chosen, lengths, strict=True)
+        ]
 
     @torch.inference_mode()
-    def _yes(self, questions: Sequence[_Question]) -> list[float | None]:
+    def _score_pairs(self, questions: Sequence[_Question]) -> list[float | None]:
         """P(yes) / (P(yes) + P(no)) of the answer's first token."""
-        given = self._inputs(questions)
-        probabilities = self._model(**given, logits_to_keep=1).logits[:, -1].float().softmax(-1)
+        inputs = self._inputs(questions)
+        probabilities = self._model(**inputs, logits_to_keep=1).logits[:, -1].float().softmax(-1)
         yes, no = (
             probabilities[:, sorted({ids[0] for w in words if len(ids := self._ids(w)) == 1})]
             for words in (_YES, _NO)
         )
-        said = torch.stack([yes.sum(-1), no.sum(-1)])
-        return [float(y / (y + n)) if float(y + n) > 0 else None for y, n in said.T]
+        sums = torch.stack([yes.sum(-1), no.sum(-1)])
+        return [float(y / (y + n)) if float(y + n) > 0 else None for y, n in sums.T]
 
     def _inputs(self, questions: Sequence[_Question]) -> dict[str, Any]:
-        """Padded on the left; an answer stands as one that goes on."""
+        """Model inputs, padded on the left. A question's answer is left open, without end token."""
         texts = []
         for question in questions:
             content: list[dict[str, Any]] = [{"type": "image"} for _ in question.pictures]
@@ -229,7 +224,7 @@ class EmbeddedVisionModel:
 
 
 class _Grammars:
-    """Schemas compiled for a model's tokens, each once."""
+    """JSON schemas compiled for a model's tokens, each once."""
 
     def __init__(self, model: Any, processor: Any) -> None:
         info = xgrammar.TokenizerInfo.from_huggingface(
@@ -238,8 +233,8 @@ class _Grammars:
         self._compiler = xgrammar.GrammarCompiler(info, max_threads=1)
         self._compiled: dict[type[BaseModel], xgrammar.CompiledGrammar] = {}
 
-    def forcing(self, answer: type[BaseModel]) -> Any:
-        """A logits processor for one call of generate: compact JSON of that schema."""
+    def constraint(self, answer: type[BaseModel]) -> Any:
+        """A logits processor, for one call of ``generate``, that permits compact JSON only."""
         if answer not in self._compiled:
             self._compiled[answer] = self._compiler.compile_json_schema(
                 json.dumps(schema_of(answer)), any_whitespace=False, separators=(",", ":")
@@ -247,8 +242,8 @@ class _Grammars:
         return LogitsProcessor(self._compiled[answer])
 
 
-def _digest(folder: Path) -> str:
-    """Of all weights, 12 hex digits."""
+def _hash_weights(folder: Path) -> str:
+    """SHA-256 over all weights, 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:

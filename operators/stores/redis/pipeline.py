@@ -1,6 +1,7 @@
-"""Redis behind the ledger, the cache and the claims: concurrent commands travel together.
+"""Sends the concurrent commands of the ledger, the cache and the claims in pipelines.
 
-Each command touches one key, and a pipeline is no transaction. docs/decisions/031 has the figures.
+Each command touches one key, and a pipeline is not a transaction. docs/decisions/031 has the
+measurements.
 """
 
 from __future__ import annotations
@@ -13,35 +14,40 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ReadOnlyError, RedisError
 
 from operators.batcher import MicroBatcher
-from operators.stores.redis.client import explain, explained
+from operators.served_calls import ServedCalls
+from operators.stores.redis.client import (
+    WRONG_TYPE,
+    is_wrong_type,
+    translate_error,
+    translate_errors,
+)
+from schemas.errors import LookSyncError, UnreadableEntry
 from schemas.settings import BatchSettings
 
 SCAN_PAGE = 1_000
-"""Keys the server looks at per SCAN; it serves nobody else meanwhile (0.5 ms, measured)."""
+"""Keys that the server examines per SCAN; it blocks other clients meanwhile (0.5 ms, measured)."""
 
 Command: TypeAlias = Callable[[Pipeline], Any]
-"""Puts one command on a pipeline: ``lambda pipeline: pipeline.get(name)``."""
+"""Adds one command on one key to a pipeline: ``lambda pipeline: pipeline.get(name)``."""
 
 
 class Guard(Protocol):
-    """A command that ends every batch, and what its answer must be.
+    """A command that ends every batch, and a check of its reply.
 
-    One connection's commands are carried out in order: what ``check`` lets pass was so after the
-    last command of the batch.
+    The commands of one connection run in order, so the check applies to the state after the last
+    command of the batch.
     """
 
     def command(self, pipeline: Pipeline) -> object: ...
 
-    def check(self, answer: Any) -> None:
-        """Raises for an answer that voids the batch."""
+    def check(self, reply: Any) -> None:
+        """Raise when the batch must fail."""
         ...
 
 
 class RedisPipeline:
-    """Sends concurrent commands together; each caller gets the answer to its own.
-
-    Commands go out in the order in which they were submitted.
-    """
+    """Sends concurrent commands together, in the order of submission; each caller gets the reply to
+    its own command."""
 
     def __init__(
         self,
@@ -50,48 +56,69 @@ class RedisPipeline:
         observe: Callable[[int, float], None] | None = None,
         guard: Guard | None = None,
     ) -> None:
-        """``client`` stays the caller's to close."""
+        """The caller closes ``client``."""
         self._client = client
         self._guard = guard
+        self._served = ServedCalls()
         self._batcher = MicroBatcher[Command, Any](
             self._send, max_size=batches.max_size, max_wait_ms=batches.max_wait_ms, observe=observe
         )
 
-    async def execute(self, command: Command) -> Any:
-        """The answer to ``command``. Raises Unavailable, or Misconfigured when it refuses us."""
-        return await self._batcher.submit(command)
+    async def execute(self, command: Command, *, kind: str) -> Any:
+        """The reply to ``command``. Raises Unavailable, UnreadableEntry for a key of another type,
+        or Misconfigured for a rejected login or a missing permission.
+
+        ``kind``: of the command, ``read`` or ``write``; see ServedCalls.
+        """
+        with self._served.call(kind):
+            return await self._batcher.submit(command)
 
     async def keys(self, prefix: str) -> AsyncIterator[bytes]:
-        """All keys that begin with ``prefix`` (which holds no glob characters), in no order.
+        """All keys that begin with ``prefix`` (without glob characters), in no order.
 
-        A key may come twice, and one written meanwhile may be left out: SCAN's own promise.
+        As SCAN guarantees: a key may be repeated, and one written during the scan may be missing.
         """
         found = aiter(self._client.scan_iter(match=f"{prefix}*", count=SCAN_PAGE))
         while True:
-            with explained():
+            with translate_errors():
                 key = await anext(found, None)
             if key is None:
                 return
             yield key
 
     async def close(self) -> None:
-        """Finish the commands under way."""
+        """Finish pending commands."""
         await self._batcher.close()
 
     async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        """Answers in order; an answer that is an error stands at its command's place."""
+        """The replies in order, errors in place."""
         guard = self._guard
         pipeline = self._client.pipeline(transaction=False)
         for command in (*commands, guard.command) if guard else commands:
             command(pipeline)
-        with explained():
-            answers = await pipeline.execute(raise_on_error=False)
-        if any(isinstance(answer, ReadOnlyError) for answer in answers):
-            # It was the primary and no longer is: only a new connection finds the new one.
+        with translate_errors():
+            replies = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            # This server was demoted to a replica: only a new connection reaches the new primary.
             await self._client.connection_pool.disconnect()
         if guard:
-            last = answers.pop()
+            last = replies.pop()
+            if is_wrong_type(last):
+                last = b""  # to the guard, as good as any other value of another program
             if isinstance(last, RedisError):
-                raise explain(last) from last
+                raise translate_error(last) from last
             guard.check(last)
-        return [explain(answer) if isinstance(answer, RedisError) else answer for answer in answers]
+        return [
+            _error_of_one_key(reply) if isinstance(reply, RedisError) else reply
+            for reply in replies
+        ]
+
+
+def _error_of_one_key(error: RedisError) -> LookSyncError:
+    """The error of a command whose key no other item uses."""
+    if is_wrong_type(error):
+        return UnreadableEntry(
+            "another program stored something else than a string there; delete the key",
+            reason=WRONG_TYPE,
+        )
+    return translate_error(error)

@@ -1,6 +1,6 @@
-"""What a Redis server says of itself, and whether a ledger is safe in it.
+"""Reads the configuration of a Redis server and checks that it is safe for a ledger.
 
-All from INFO; CONFIG, which managed servers forbid, only adds what INFO does not tell.
+INFO is sufficient; CONFIG, which managed servers forbid, only adds details.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from operators.stores.redis.client import NOT_CLUSTER, explained
+from operators.stores.redis.client import NOT_CLUSTER, translate_errors
 from schemas.errors import Misconfigured
 
 OLDEST = 7
-"""Major version from which SET takes NX together with GET, as claims need it. Valkey tells the
-version of Redis that it is compatible with."""
+"""The first major version in which SET accepts NX together with GET, which claims need. Valkey
+reports the version of Redis that it is compatible with."""
 
 NEARLY_FULL = 0.9
-"""Of maxmemory; beyond it a day's new products may not fit."""
+"""Share of maxmemory; above it a day's new products may not fit."""
 
 GIB = 2**30
 
-_DROPS_CLAIMS = ("volatile-lru", "volatile-lfu", "volatile-random")
-"""Not volatile-ttl: it takes what ends first, caches of minutes before claims of a week."""
+_SPARES_CLAIMS = ("noeviction", "volatile-ttl")
+"""volatile-ttl evicts what expires first, caches of minutes before claims of a week; every other
+policy, of whatever later version, may evict a claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """The facts that matter to the ledger, the claims and the caches."""
+    """The properties that matter to the ledger, the claims and the caches."""
 
     version: str
     cluster: bool
@@ -38,37 +39,38 @@ class RedisServer:
     memory_used: int
     """Bytes."""
     memory_limit: int
-    """Bytes (maxmemory); 0: none."""
+    """Bytes (maxmemory); 0: no limit."""
     eviction: str
-    """What goes when the limit is reached (maxmemory-policy)."""
+    """What is evicted at the limit (maxmemory-policy)."""
     append_only: bool
-    flushed: str | None
-    """appendfsync: always, everysec or no; None: not told."""
+    fsync: str | None
+    """appendfsync: always, everysec or no; None: unknown."""
     snapshots: str | None
-    """save, as configured; empty: none are made; None: not told."""
-    broken: str | None
-    """What the server could not write last, if anything."""
+    """The save setting; empty: no snapshots; None: unknown."""
+    failed_writes: str | None
+    """The kinds of disk writes that failed last time, if any."""
 
     @property
     def description(self) -> str:
         limit = f"{self.memory_limit / GIB:.1f} GiB" if self.memory_limit else "no limit"
-        file = f"append-only file, flushed {self.flushed or 'as it is set'}"
-        kept = file if self.append_only else f"no append-only file, {self.replicas} replicas"
+        file = f"append-only file, fsync {self.fsync or 'unknown'}"
+        durability = file if self.append_only else f"no append-only file, {self.replicas} replicas"
         return (
             f"version {self.version}, {self.memory_used / GIB:.2f} GiB of {limit}, "
-            f"{self.eviction}, {kept}"
+            f"{self.eviction}, {durability}"
         )
 
 
-async def examine(client: Redis) -> RedisServer:
-    """Ask the server. Raises Unavailable, or Misconfigured when it doesn't answer INFO."""
-    with explained():
+async def inspect_server(client: Redis) -> RedisServer:
+    """Read the server's INFO and CONFIG. Raises Unavailable, or Misconfigured without permission
+    for INFO."""
+    with translate_errors():
         info: dict[str, Any] = await client.info()
         try:
-            told: dict[Any, Any] = await client.config_get("append*", "save")
-        except ResponseError:  # forbidden, or renamed: as managed servers have it
-            told = {}
-    broken = [
+            config: dict[Any, Any] = await client.config_get("append*", "save")
+        except ResponseError:  # forbidden or renamed, as on managed servers
+            config = {}
+    failed = [
         name
         for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")
         if info.get(name, "ok") != "ok"
@@ -82,68 +84,64 @@ async def examine(client: Redis) -> RedisServer:
         memory_limit=int(info.get("maxmemory", 0)),
         eviction=str(info.get("maxmemory_policy", "noeviction")),
         append_only=bool(info.get("aof_enabled")),
-        flushed=told.get("appendfsync"),
-        snapshots=told.get("save"),
-        broken=", ".join(broken) or None,
+        fsync=config.get("appendfsync"),
+        snapshots=config.get("save"),
+        failed_writes=", ".join(failed) or None,
     )
 
 
 def refuse_unsafe(server: RedisServer) -> None:
-    """Raise Misconfigured for a server on which flows would decide wrongly: they do not start."""
-    if problems := _wrong(server):
+    """Raise Misconfigured for a server on which flows would make wrong decisions."""
+    if problems := _errors(server):
         raise Misconfigured("redis: " + "; ".join(problems), reason="redis-unsafe")
 
 
 def refuse_unfit(server: RedisServer) -> None:
-    """Raise Misconfigured, too, for what would cost something later: what doctor says."""
-    if problems := [*_wrong(server), *_risky(server)]:
+    """Raise Misconfigured also for settings that would cause trouble later."""
+    if problems := [*_errors(server), *risks(server)]:
         raise Misconfigured("redis: " + "; ".join(problems), reason="redis-unfit")
 
 
-def _wrong(server: RedisServer) -> list[str]:
+def _errors(server: RedisServer) -> list[str]:
     problems = []
     if server.cluster:
         problems.append(NOT_CLUSTER)
     if server.role != "master":
-        problems.append("this is a replica; name the primary in redis.url")
+        problems.append("this is a replica; set redis.url to the primary")
     if int(server.version.partition(".")[0]) < OLDEST:
         problems.append(f"version {server.version} is too old; use Redis {OLDEST}, or Valkey")
     if server.memory_limit and server.eviction.startswith("allkeys-"):
         problems.append(
-            f"maxmemory-policy {server.eviction} drops ledger entries when memory is short, and "
+            f"maxmemory-policy {server.eviction} evicts ledger entries when memory is short, and "
             "their products would count as new; set it to noeviction"
         )
     return problems
 
 
-def _risky(server: RedisServer) -> list[str]:
+def risks(server: RedisServer) -> list[str]:
+    """What does no harm now and may do so later; one sentence each."""
     problems = []
-    # volatile-ttl lets the caches go first: a claim lives for a week.
-    if server.memory_limit and server.eviction in (
-        "volatile-lru",
-        "volatile-lfu",
-        "volatile-random",
-    ):
+    if server.memory_limit and server.eviction not in _SPARES_CLAIMS:
         problems.append(
-            f"maxmemory-policy {server.eviction} may drop claims, and a look sent again would be "
-            "published again; set it to noeviction, or to volatile-ttl, which drops caches first"
+            f"maxmemory-policy {server.eviction} may evict claims, and a repeated look would be "
+            "published again; set it to noeviction, or to volatile-ttl, which evicts caches first"
         )
     if server.memory_limit and server.memory_used > NEARLY_FULL * server.memory_limit:
         problems.append(
             f"{server.memory_used / GIB:.2f} of {server.memory_limit / GIB:.2f} GiB are used; "
-            "raise maxmemory before writes are refused and the flows wait"
+            "raise maxmemory before writes fail and the flows wait"
         )
     if not server.append_only and not server.replicas:
         after = "empty" if server.snapshots == "" else "as old as its last snapshot"
         problems.append(
-            f"after a restart it is {after}, while the index goes on; set appendonly to yes, or "
-            "give it a replica that takes over"
+            f"after a restart it is {after}, but the index is not; set appendonly to yes, or add a "
+            "replica for failover"
         )
-    if server.append_only and server.flushed == "no":
+    if server.append_only and server.fsync == "no":
         problems.append(
-            "appendfsync no leaves half a minute to the operating system; set it to everysec or "
-            "always"
+            "with appendfsync no, a power failure loses up to half a minute of writes; set it to "
+            "everysec or always"
         )
-    if server.broken:
-        problems.append(f"it could not write to its disk ({server.broken}); see its log")
+    if server.failed_writes:
+        problems.append(f"its last disk write failed ({server.failed_writes}); see its log")
     return problems

@@ -1,8 +1,9 @@
-"""The embedded vector store: exact search in one SQLite file that many processes share."""
+"""The embedded vector store: exact search in one SQLite file, shared by several processes."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,17 +15,23 @@ import numpy as np
 
 from operators.batcher import MicroBatcher
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
-from operators.stores.index_writes import Delete, Patch, Upsert, Write, checked
+from operators.stores.index_writes import Delete, Patch, Upsert, Write, validate_vector
 from operators.stores.sqlite.rows import ATTRIBUTE_COLUMNS, from_row, to_condition, to_row
-from operators.stores.sqlite.schema import connect, ensure_collection, explained
+from operators.stores.sqlite.schema import (
+    connect,
+    ensure_collection,
+    require_same_file,
+    translate_errors,
+)
+from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import BatchSettings
 
 READERS = 2
-"""Searches that run side by side in one process, each in a thread with its own connection. An
-exact search is arithmetic on every row that passes the filters: more would only share the cores."""
+"""Concurrent searches per process, each in a thread with its own connection. An exact search is
+CPU-bound, so more threads would only compete for the cores."""
 
 SCAN_PAGE = 1_000
-"""Rows of one read of a scan. Short reads let the write-ahead log be folded into the file."""
+"""Rows per read of a scan. Long reads would keep SQLite from checkpointing the write-ahead log."""
 
 _NAMES = ", ".join(ATTRIBUTE_COLUMNS)
 _MARKS = ", ".join("?" * len(ATTRIBUTE_COLUMNS))
@@ -41,7 +48,7 @@ PUT_VECTOR = (
 )
 PATCH_PRODUCT = f"UPDATE products SET {_ASSIGNMENTS} WHERE key = ?"
 DELETE_PRODUCT = "DELETE FROM products WHERE key = ?"
-# The inner query orders ids only; attributes and vectors are read for the few that are left.
+# The inner query sorts ids only; attributes and vectors are read for the nearest ones.
 SEARCH = (
     "WITH nearest AS MATERIALIZED ("
     "SELECT id, key, vec_distance_cosine(vector, ?) AS distance "
@@ -57,8 +64,8 @@ SCAN = f"SELECT id, key, {_NAMES} FROM products WHERE id > ? ORDER BY id LIMIT {
 class SqliteIndex:
     """A :class:`operators.ports.VectorStore`; concurrent writes share a transaction.
 
-    Writes run in one thread, searches in a few; SQLite itself keeps other processes' writers out
-    while a transaction lasts. Writes are applied in the order in which they were submitted.
+    Writes run in one thread, searches in others; SQLite locks out other processes' writers during a
+    transaction. Writes are applied in the order of submission.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class SqliteIndex:
     ) -> None:
         """``connections``: the writer's, then the readers'. Use :meth:`open`."""
         self._path = path
+        self._file = os.stat(path)
         self._generation = generation
         self._dimension = dimension
         self._connections = connections
@@ -99,11 +107,11 @@ class SqliteIndex:
         writes: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
     ) -> Self:
-        """The index in the file ``path``, made when there is none.
+        """Open the index in the file ``path``, or create it.
 
-        ``fingerprint`` and ``dimension`` are the encoder's. ``observe`` is told each write
-        batch's size and how long its first write waited, in seconds. Raises IndexMismatch when
-        the file was built with another encoder, Misconfigured when it cannot be used.
+        ``fingerprint`` and ``dimension`` are the encoder's. ``observe`` receives the size of each
+        write batch and how long its first write waited, in seconds. Raises IndexMismatch when the
+        file was built with another encoder, Misconfigured when it cannot be used or written.
         """
         connections: list[apsw.Connection] = []
         try:
@@ -112,9 +120,11 @@ class SqliteIndex:
                 connections[0], path, fingerprint=fingerprint, dimension=dimension
             )
             connections.extend(connect(path) for _ in range(READERS))
-        except BaseException:
+        except BaseException as error:
             for connection in connections:
                 connection.close()
+            if isinstance(error, Unavailable) and error.reason == "index-io":
+                raise Misconfigured(f"{error}; free some space, or set index.path") from error
             raise
         return cls(
             path,
@@ -130,7 +140,9 @@ class SqliteIndex:
         return self._generation
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
-        await self._batcher.submit(Upsert(key, checked(vector, self._dimension), attributes))
+        await self._batcher.submit(
+            Upsert(key, validate_vector(vector, self._dimension), attributes)
+        )
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
         return await self._batcher.submit(Patch(key, attributes))
@@ -140,12 +152,12 @@ class SqliteIndex:
 
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
         condition, parameters = to_condition(filters)
-        query = checked(vector, self._dimension).tobytes()
+        query = validate_vector(vector, self._dimension).tobytes()
         rows = await self._read(SEARCH.format(condition=condition), (query, *parameters, limit))
         return [
             Candidate(
                 key=row[0],
-                # Rounding may bring the cosine of equal vectors a hair above 1.
+                # Rounding may raise the cosine of equal vectors slightly above 1.
                 similarity=min(1.0, 1.0 - row[1]),
                 attributes=from_row(row[3:]),
                 vector=np.frombuffer(row[2], dtype="<f4"),
@@ -171,7 +183,7 @@ class SqliteIndex:
             last = rows[-1][0]
 
     async def close(self) -> None:
-        """Finish the writes under way, then close the file."""
+        """Finish pending writes, then close the file."""
         await self._batcher.close()
         await asyncio.to_thread(self._close_file)
 
@@ -187,7 +199,8 @@ class SqliteIndex:
         def run() -> list[tuple[Any, ...]]:
             connection = self._idle_readers.get()
             try:
-                with explained(self._path):
+                with translate_errors(self._path):
+                    self._require_same(connection)
                     return list(connection.execute(sql, parameters))
             finally:
                 self._idle_readers.put(connection)
@@ -195,18 +208,23 @@ class SqliteIndex:
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, run)
 
     async def _write_all(self, writes: Sequence[Write]) -> list[bool | Exception]:
-        """Apply ``writes`` in one transaction; when it returns, they are committed."""
+        """Apply ``writes`` in one transaction and commit it."""
 
         def run() -> list[bool | Exception]:
-            written: list[bool | Exception] = []
-            with explained(self._path), self._writer:
-                written.extend(self._apply(write) for write in writes)
-            return written
+            results: list[bool | Exception] = []
+            with translate_errors(self._path), self._writer:
+                self._require_same(self._writer)
+                results.extend(self._apply(write) for write in writes)
+            return results
 
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, run)
 
+    def _require_same(self, connection: apsw.Connection) -> None:
+        """Raise IndexLost once the file is not the one that was opened; takes 20 microseconds."""
+        require_same_file(connection, self._path, self._file, self._generation)
+
     def _apply(self, write: Write) -> bool:
-        """Whether a row was written; False for a patch or delete of a key that is not there."""
+        """Apply one write; False for a patch or delete of a missing key."""
         if isinstance(write, Upsert):
             row = (write.key, *to_row(write.attributes))
             product_id = next(self._writer.execute(PUT_PRODUCT, row))[0]

@@ -1,4 +1,4 @@
-"""How filterable attributes become a row of the embedded vector store, and filters its SQL."""
+"""Converts attributes to rows of the embedded vector store, and filters to SQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ATTRIBUTE_COLUMNS = (
 
 
 def to_row(attributes: IndexedAttributes) -> tuple[Value, ...]:
-    """The values of ATTRIBUTE_COLUMNS, in their order."""
+    """The values of ATTRIBUTE_COLUMNS, in order."""
     return (
         attributes.department,
         attributes.category,
@@ -55,12 +55,12 @@ def from_row(row: tuple[Any, ...]) -> IndexedAttributes:
 
 
 def to_condition(filters: Filters) -> tuple[str, list[Value]]:
-    """A condition on the table ``products`` that means ``filters``, and its parameters."""
-    parts: list[str] = []
+    """``filters`` as an SQL condition on the table ``products``, and its parameters."""
+    conditions: list[str] = []
     parameters: list[Value] = []
 
     def require(condition: str, *values: Value) -> None:
-        parts.append(condition)
+        conditions.append(condition)
         parameters.extend(values)
 
     def one_of(column: str, values: Collection[str]) -> str:
@@ -91,4 +91,4 @@ def to_condition(filters: Filters) -> tuple[str, list[Value]]:
             f"EXISTS (SELECT 1 FROM json_each(sizes) WHERE {one_of('value', filters.sizes)})"
         )
         require(condition, *filters.sizes)
-    return " AND ".join(parts) or "TRUE", parameters
+    return " AND ".join(conditions) or "TRUE", parameters

@@ -1,11 +1,12 @@
-"""The SQLite file of the embedded vector store: its tables, how it is opened, what its errors mean.
+"""The SQLite file of the embedded vector store: tables, connections, translated errors.
 
-Vectors lie in a table of their own, so that reading or patching attributes does not page through
-them. docs/decisions/030 says why they are plain rows rather than a vec0 virtual table.
+Vectors have a table of their own, so that reading or patching attributes does not read their pages.
+docs/decisions/030 says why they are plain rows rather than a vec0 virtual table.
 """
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,17 +17,19 @@ from pathlib import Path
 import apsw
 import sqlite_vec
 
-from schemas.errors import IndexMismatch, LookSyncError, Misconfigured, Unavailable
+from schemas.errors import IndexLost, IndexMismatch, LookSyncError, Misconfigured, Unavailable
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 10_000
-"""How long a writer waits for the writers of other processes; their transactions take a few ms."""
+"""How long a writer waits for other processes' transactions, which take a few milliseconds."""
 
 PAGE_SIZE = 16_384
-"""Bytes. With SQLite's 4,096 a 2 KiB vector fills half a page; measured in docs/decisions/030."""
+"""Bytes. In SQLite's default of 4,096 a 2 KiB vector fills half a page (docs/decisions/030)."""
 
 MMAP_SIZE = 1 << 31
-"""Bytes: SQLite's own upper limit. Processes share the page cache instead of copying from it."""
+"""Bytes, SQLite's upper limit. Processes share the page cache instead of copying from it."""
+
+REBUILD = "put it back, or stop the flows and run `looksync jobs rebuild-index`"
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS collection(
@@ -63,7 +66,7 @@ CREATE TABLE IF NOT EXISTS vectors(
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What an index file says about itself."""
+    """The row that describes an index file."""
 
     schema_version: int
     fingerprint: str
@@ -72,24 +75,24 @@ class Collection:
 
 
 def connect(path: Path) -> apsw.Connection:
-    """A connection with sqlite-vec loaded, in WAL mode; the folder is made when missing.
+    """Open a connection in WAL mode with sqlite-vec loaded; create the folder when missing.
 
-    synchronous=FULL: a commit is on the disk before it is acknowledged, as the port promises.
-    Raises Misconfigured or Unavailable.
+    synchronous=FULL: a commit is on disk before it is acknowledged, as the port requires. Raises
+    Misconfigured or Unavailable.
     """
-    with explained(path):
+    with translate_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Misconfigured(
-                f"index {path}: its folder cannot be made ({error}); set index.path to a place "
-                "that can be written"
+                f"index {path}: its folder cannot be created ({error}); set index.path to a "
+                "writable location"
             ) from error
         connection = apsw.Connection(str(path))
         try:
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            # A transaction that first reads and then writes would fail, not wait, when another
-            # process wrote in between; taking the write lock at its start makes it wait.
+            # A transaction that reads before it writes fails, instead of waiting, when another
+            # process wrote in between; taking the write lock at the start makes it wait.
             connection.transaction_mode = "IMMEDIATE"
             connection.enable_load_extension(True)
             connection.load_extension(sqlite_vec.loadable_path())
@@ -106,8 +109,7 @@ def connect(path: Path) -> apsw.Connection:
 
 
 def _switch_to_wal(connection: apsw.Connection) -> None:
-    """Several processes that open a new file at once fight for this lock, and SQLite does not
-    wait for it: it fails at once."""
+    """Retry while other processes hold the lock: SQLite does not wait for this one."""
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
@@ -120,7 +122,7 @@ def _switch_to_wal(connection: apsw.Connection) -> None:
 
 
 def read_collection(connection: apsw.Connection) -> Collection | None:
-    """What the file says about itself; None when nothing was stored in it yet."""
+    """The description of the file; None when the file is new."""
     tables = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'collection'"
     if connection.execute(tables).fetchone() is None:
         return None
@@ -133,19 +135,19 @@ def read_collection(connection: apsw.Connection) -> Collection | None:
 def ensure_collection(
     connection: apsw.Connection, path: Path, *, fingerprint: str, dimension: int
 ) -> Collection:
-    """The file's collection, created when it has none; safe when several processes come at once.
+    """The file's collection, created when missing; safe when several processes call it at once.
 
-    Raises IndexMismatch when it was built with another encoder or by another schema.
+    Raises IndexMismatch when it was built with another encoder or schema version.
     """
-    with explained(path):
+    with translate_errors(path):
         found = read_collection(connection)
         if found is None:
-            # Unlike the fingerprint, the generation also changes when the file is made anew, so
-            # that results cached from an index that was thrown away are void.
+            # Unlike the fingerprint, the generation also changes when the file is recreated, so
+            # that results cached from a deleted index are void.
             generation = f"{fingerprint}@{uuid.uuid4().hex[:8]}"
             with connection:
                 if read_collection(connection) is None:
-                    _refuse_foreign_tables(connection, path)
+                    _require_empty(connection, path)
                 connection.execute(TABLES)
                 connection.execute(
                     "INSERT OR IGNORE INTO collection VALUES(1, ?, ?, ?, ?)",
@@ -156,44 +158,67 @@ def ensure_collection(
     if found.schema_version != SCHEMA_VERSION:
         raise IndexMismatch(
             f"index {path}: written with schema {found.schema_version}, this version has "
-            f"{SCHEMA_VERSION}; set index.path to a new file and replay the catalog into it"
+            f"{SCHEMA_VERSION}; set index.path to a new file and run `looksync jobs rebuild-index`"
         )
     if (found.fingerprint, found.dimension) != (fingerprint, dimension):
         raise IndexMismatch(
             f"index {path}: built with encoder {found.fingerprint} ({found.dimension} "
-            f"dimensions), the one in force is {fingerprint} ({dimension}); set encoder.model "
-            "back, or set index.path to a new file and replay the catalog into it"
+            f"dimensions); the configured encoder is {fingerprint} ({dimension}); set "
+            "encoder.model back, or set index.path to a new file and run `looksync jobs "
+            "rebuild-index`"
         )
     return found
 
 
-def _refuse_foreign_tables(connection: apsw.Connection, path: Path) -> None:
-    """An index is made in an empty file only, never among another program's tables."""
+def require_same_file(
+    connection: apsw.Connection, path: Path, file: os.stat_result, generation: str
+) -> None:
+    """Raise IndexLost unless ``path`` is still ``file``, with the collection ``generation``.
+
+    A deleted file stays readable to those who have it open, so they would not notice.
+    """
+    try:
+        now = os.stat(path)
+    except FileNotFoundError:
+        problem = "was deleted while it was in use"
+    else:
+        if (now.st_dev, now.st_ino) != (file.st_dev, file.st_ino):
+            problem = "was replaced by another file while it was in use"
+        else:
+            found = read_collection(connection)
+            if found is not None and found.generation == generation:
+                return
+            problem = "holds another index than when it was opened"
+    raise IndexLost(f"index {path}: {problem}; {REBUILD}", reason="index-lost")
+
+
+def _require_empty(connection: apsw.Connection, path: Path) -> None:
+    """Raise Misconfigured when the file has tables of another program."""
     table = connection.execute("SELECT name FROM sqlite_schema").fetchone()
     if table is not None:
         raise Misconfigured(
-            f"index {path}: a SQLite file of something else (it has a table {table[0]!r}); set "
-            "index.path to a file of its own"
+            f"index {path}: a SQLite file of another program (it has a table {table[0]!r}); set "
+            "index.path to an unused file"
         )
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into our errors, saying what to do."""
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise our errors instead of SQLite's; the message says what to do."""
     try:
         yield
     except LookSyncError:
         raise
     except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise Misconfigured(
-            f"index {path}: not a usable SQLite file ({error}); move it away and replay the "
-            "catalog into a new one",
+        raise IndexLost(
+            f"index {path}: not a usable SQLite file ({error}); stop the flows, move it away and "
+            "run `looksync jobs rebuild-index`",
             reason="index-corrupt",
         ) from error
     except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise Misconfigured(
             f"index {path}: cannot be opened for writing ({error}); set index.path to a file in a "
-            "folder that can be written"
+            "writable folder"
         ) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise Unavailable(

@@ -1,4 +1,4 @@
-"""The connection to Weaviate: every call under a deadline of ours, every error one of ours."""
+"""Connects to Weaviate; every call has a timeout, and every error is translated to ours."""
 
 from __future__ import annotations
 
@@ -24,27 +24,30 @@ from weaviate.exceptions import (
     WeaviateInvalidInputError,
 )
 
-from schemas.errors import LookSyncError, Misconfigured, Unavailable
+from schemas.errors import LookSyncError, Misconfigured, Unavailable, list_problems
 from schemas.settings import IndexSettings
 
 RECONNECT_MS = 1_000
-"""Longest pause between tries to connect. gRPC's own grows to two minutes: after an outage of one
-minute it would add most of another."""
+"""Longest pause between connection attempts. gRPC's default grows to two minutes: after an outage
+of one minute it could add another."""
 
-REFUSED_OBJECT = re.compile(r"\binvalid\b|no such prop|dimensions do not match")
-"""In Weaviate's message on an object: it can never be stored as it is. Whatever else a message
-says (read-only, disk full, out of memory, replicas away) may pass."""
+INVALID_OBJECT = re.compile(r"\binvalid\b|no such prop|dimensions do not match")
+"""Weaviate's messages about objects that can never be stored. All other errors (read-only, disk
+full, out of memory, missing replicas) may be temporary."""
 
-Answer = TypeVar("Answer")
+REFUSED = "weaviate-refused"
+"""Reason of an error when the key is rejected."""
+
+Reply = TypeVar("Reply")
 
 
 class _EagerChannel(ConnectionParams):
-    """The client takes no channel options; this is the one place where it makes its channel."""
+    """Sets channel options, which the client does not expose: it creates its channel here."""
 
     def _grpc_channel(
         self, proxies: dict[str, str], grpc_msg_size: int | None, is_async: bool
     ) -> Any:
-        del proxies, is_async  # none are set, and the client is the asynchronous one
+        del proxies, is_async  # no proxies are set, and the client is asynchronous
         size = grpc_msg_size or 104_858_000  # the client's and the server's default
         options = [
             ("grpc.max_send_message_length", size),
@@ -60,7 +63,7 @@ class _EagerChannel(ConnectionParams):
 
 
 class WeaviateConnection:
-    """One client of one server."""
+    """A client of one server."""
 
     def __init__(self, client: WeaviateAsyncClient, url: str) -> None:
         self.client = client
@@ -68,14 +71,17 @@ class WeaviateConnection:
 
     @classmethod
     async def open(cls, settings: IndexSettings) -> Self:
-        """Raises Unavailable when the server does not answer, Misconfigured when it refuses."""
-        # Of a batch with errors the client logs every object, vector and all; each error goes to
-        # its caller instead.
+        """Raises Unavailable when the server does not answer, Misconfigured for an invalid URL or
+        a rejected key."""
+        # The client logs every object of a failed batch with its vector; errors go to the callers
+        # instead.
         logging.getLogger("weaviate-client").setLevel(logging.CRITICAL)
         key = settings.api_key
         try:
             params = _EagerChannel.from_url(settings.url, settings.grpc_port)
-        except (ValueError, ValidationError) as error:
+        except ValidationError as error:
+            raise Misconfigured(f"index.url {settings.url!r}: {list_problems(error)}") from error
+        except ValueError as error:
             raise Misconfigured(f"index.url {settings.url!r}: {error}") from error
         client = WeaviateAsyncClient(
             params,
@@ -87,7 +93,7 @@ class WeaviateConnection:
                     insert=settings.write_seconds,
                 )
             ),
-            # They would ask a package registry for newer versions of the client.
+            # The checks ask a package registry for newer versions of the client.
             skip_init_checks=True,
         )
         connection = cls(client, settings.url)
@@ -96,17 +102,17 @@ class WeaviateConnection:
         except BaseException as error:
             await client.close()
             if isinstance(error, Unavailable):
-                what = str(error).rstrip(". ")
+                cause = str(error).rstrip(". ")
                 raise Unavailable(
-                    f"{what}; start it, or set index.url", reason=error.reason
+                    f"{cause}; start it, or set index.url", reason=error.reason
                 ) from error
             raise
         return connection
 
-    async def call(self, seconds: float, request: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer to ``request``, or Unavailable after ``seconds``.
+    async def call(self, seconds: float, request: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Send ``request``; raise Unavailable after ``seconds``.
 
-        By itself the client goes on for up to a minute when the server is away.
+        Without this timeout the client retries for up to a minute when the server is down.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -116,33 +122,33 @@ class WeaviateConnection:
                 f"weaviate at {self._url}: no answer within {seconds:g} s", reason="weaviate"
             ) from error
         except (WeaviateBaseError, httpx.HTTPError, grpc.aio.AioRpcError, OSError) as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
 
     async def close(self) -> None:
         await self.client.close()
 
-    def _explained(self, error: Exception) -> Exception:
-        """Our error for what the client raised, saying what to do; a bug of ours as it is."""
+    def _translate(self, error: Exception) -> Exception:
+        """Our error for one of the client's, or the error itself when it is a bug of ours."""
         if isinstance(error, WeaviateInvalidInputError | WeaviateClosedClientError):
             return error
         status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
-        refused = isinstance(error, AuthenticationFailedError | InsufficientPermissionsError)
-        if refused or status in (401, 403) or _grpc_code(error) in _REFUSALS:
+        rejected = isinstance(error, AuthenticationFailedError | InsufficientPermissionsError)
+        if rejected or status in (401, 403) or _grpc_code(error) in _REJECTIONS:
             return Misconfigured(
-                f"weaviate at {self._url} refuses us ({error}); set index.api_key to a key that "
-                "may read and write the collections and aliases that begin with index.alias",
-                reason="weaviate-refused",
+                f"weaviate at {self._url} rejected the key ({error}); set index.api_key to one "
+                "that may read and write the collections and aliases that begin with index.alias",
+                reason=REFUSED,
             )
         if status == 422:
-            return explained_refusal(str(error))
+            return translate_rejection(str(error))
         return Unavailable(f"weaviate at {self._url}: {error}", reason="weaviate")
 
 
-_REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+_REJECTIONS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 
 def _grpc_code(error: BaseException | None) -> grpc.StatusCode | None:
-    """The client wraps gRPC's errors, some of them without their code."""
+    """The gRPC status in the chain of causes; the client wraps some errors without it."""
     while error is not None:
         if isinstance(error, grpc.aio.AioRpcError):
             return error.code()
@@ -150,8 +156,8 @@ def _grpc_code(error: BaseException | None) -> grpc.StatusCode | None:
     return None
 
 
-def explained_refusal(message: str) -> LookSyncError | ValueError:
-    """What Weaviate's ``message`` on one object or request means for it."""
-    if REFUSED_OBJECT.search(message):
+def translate_rejection(message: str) -> LookSyncError | ValueError:
+    """ValueError for an object that can never be stored, else Unavailable."""
+    if INVALID_OBJECT.search(message):
         return ValueError(f"weaviate: {message}")
     return Unavailable(f"weaviate: {message}", reason="weaviate-write")

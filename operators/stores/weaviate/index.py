@@ -1,9 +1,8 @@
-"""The production vector store: Weaviate, by its asynchronous client."""
+"""The production vector store: Weaviate, through its asynchronous client."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypeAlias
@@ -15,26 +14,35 @@ from weaviate.exceptions import WeaviateInsertManyAllFailedError
 
 from operators.batcher import MicroBatcher
 from operators.ports import Candidate, Filters, IndexedAttributes, Vector
-from operators.stores.index_writes import Delete, Patch, Upsert, Write, checked
+from operators.served_calls import ServedCalls
+from operators.stores.index_writes import (
+    Delete,
+    Patch,
+    Upsert,
+    Write,
+    rounds_of_keys,
+    validate_vector,
+)
 from operators.stores.weaviate.aliases import ensure_index
-from operators.stores.weaviate.connection import WeaviateConnection, explained_refusal
-from operators.stores.weaviate.objects import from_properties, to_filter, to_properties
+from operators.stores.weaviate.connection import WeaviateConnection, translate_rejection
+from operators.stores.weaviate.objects import (
+    from_properties,
+    read_or_leave_out,
+    to_filter,
+    to_properties,
+)
+from operators.stores.weaviate.presence import Presence
 from operators.stores.weaviate.schema import Collection, collection_name
-from operators.stores.weaviate.search import nearest
+from operators.stores.weaviate.search import MAX_TIES, nearest
 from schemas.errors import LookSyncError, Unavailable
 from schemas.ids import index_id
 from schemas.settings import IndexSettings
 
 SCAN_PAGE = 1_000
-"""Objects of one read of a scan, without their vectors about half a megabyte."""
-
-MOST_TIES = 512
-"""A search sees that many objects more than it was asked for when they are equally near, so as to
-order them by key; a shop rarely has more items of one picture."""
+"""Objects per read of a scan; about half a megabyte without their vectors."""
 
 VECTOR = "default"
-"""What Weaviate calls a collection's only vector."""
-
+"""Weaviate's name for the only vector of a collection."""
 
 _Result: TypeAlias = bool | Exception
 
@@ -42,9 +50,9 @@ _Result: TypeAlias = bool | Exception
 class WeaviateIndex:
     """A :class:`operators.ports.VectorStore`; concurrent writes share requests.
 
-    Writes of one key are applied in the order in which they were submitted. A patch reads the
-    stored vector and puts the object anew with it: Weaviate leaves its graph alone when the vector
-    is the same, and that is 15 times faster than its own PATCH (docs/decisions/085).
+    Writes of one key are applied in the order of submission. A patch reads the stored vector and
+    replaces the whole object: Weaviate does not touch its graph when the vector is unchanged, and
+    this is 15 times faster than its own PATCH (docs/decisions/085).
     """
 
     def __init__(
@@ -59,7 +67,9 @@ class WeaviateIndex:
         name = collection_name(settings.alias, collection.fingerprint)
         self._objects = connection.client.collections.use(name)
         self._collection = collection
+        self._presence = Presence(connection, collection, settings.alias)
         self._settings = settings
+        self._served = ServedCalls()
         self._searches = asyncio.Semaphore(settings.searches)
         self._batcher = MicroBatcher[Write, bool](
             self._write_all,
@@ -71,6 +81,7 @@ class WeaviateIndex:
     @classmethod
     async def open(
         cls,
+        connection: WeaviateConnection,
         settings: IndexSettings,
         *,
         fingerprint: str,
@@ -78,24 +89,19 @@ class WeaviateIndex:
         model: str,
         observe: Callable[[int, float], None] | None = None,
     ) -> Self:
-        """The encoder's index behind ``settings.alias`` or beside it, made when there is none.
+        """Open the encoder's collection, active or secondary; create it when there is no index.
 
-        ``fingerprint`` and ``dimension`` are the encoder's, ``model`` its name in the settings.
-        ``observe`` is told each write batch's size and how long its first write waited, in
-        seconds. Raises IndexMismatch when the index was built with another encoder, Misconfigured
-        or Unavailable when it cannot be used.
+        The caller closes ``connection``. ``fingerprint`` and ``dimension`` are the
+        encoder's, ``model`` its name in the settings. ``observe`` receives each write batch's size
+        and how long its first write waited, in seconds. Raises IndexMismatch when the index was
+        built with another encoder, Misconfigured or Unavailable when it cannot be used.
         """
-        connection = await WeaviateConnection.open(settings)
-        try:
-            collection = await ensure_index(
-                connection, settings, fingerprint=fingerprint, dimension=dimension, model=model
-            )
-            index = cls(connection, collection, settings, observe)
-            # Schemas travel by REST, objects by gRPC: find out now whether that port answers.
-            await index.count()
-        except BaseException:
-            await connection.close()
-            raise
+        collection = await ensure_index(
+            connection, settings, fingerprint=fingerprint, dimension=dimension, model=model
+        )
+        index = cls(connection, collection, settings, observe)
+        # The schema is read by REST, objects by gRPC: check now that the gRPC port answers.
+        await index.count()
         return index
 
     @property
@@ -103,13 +109,13 @@ class WeaviateIndex:
         return self._collection.generation
 
     @property
-    def succeeds(self) -> frozenset[str]:
-        """Fingerprints of the encoders before: all that they had embedded is here too."""
-        return frozenset(self._collection.succeeds)
+    def predecessor_fingerprints(self) -> frozenset[str]:
+        """Earlier encoders; this collection holds every product that they had embedded."""
+        return frozenset(self._collection.predecessor_fingerprints)
 
     async def upsert(self, key: str, vector: Vector, attributes: IndexedAttributes) -> None:
         await self._batcher.submit(
-            Upsert(key, checked(vector, self._collection.dimension), attributes)
+            Upsert(key, validate_vector(vector, self._collection.dimension), attributes)
         )
 
     async def patch(self, key: str, attributes: IndexedAttributes) -> bool:
@@ -119,7 +125,8 @@ class WeaviateIndex:
         await self._batcher.submit(Delete(key))
 
     async def search(self, vector: Vector, filters: Filters, limit: int) -> list[Candidate]:
-        query, conditions = checked(vector, self._collection.dimension).tolist(), to_filter(filters)
+        query = validate_vector(vector, self._collection.dimension).tolist()
+        conditions = to_filter(filters)
 
         async def ordered(asked: int) -> list[Candidate]:
             found = await self._read(lambda: nearest(self._objects.query, query, conditions, asked))
@@ -128,13 +135,15 @@ class WeaviateIndex:
         asked = limit + 1
         async with self._searches:
             found = await ordered(asked)
-            # The last place may be shared with objects that were not seen yet.
+            # Objects that were not read yet may be as near as the last one.
             while (
-                len(found) == asked <= limit + MOST_TIES
+                len(found) == asked <= limit + MAX_TIES
                 and found[limit - 1].similarity == found[-1].similarity
             ):
                 asked *= 2
                 found = await ordered(asked)
+        if not found:
+            await self._presence.require(suspicious=True)
         return found[:limit]
 
     async def get(self, key: str) -> Candidate | None:
@@ -142,44 +151,56 @@ class WeaviateIndex:
             found = await self._read(
                 lambda: self._objects.query.fetch_object_by_id(index_id(key), include_vector=True)
             )
-        return None if found is None else _candidate(found, 1.0)
+        return None if found is None else read_or_leave_out(self._candidate, found)
 
     async def count(self) -> int:
         total = await self._read(lambda: self._objects.aggregate.over_all(total_count=True))
-        return total.total_count or 0
+        if not isinstance(total.total_count, int):
+            raise Unavailable("weaviate: the number of objects is missing", reason="weaviate")
+        return total.total_count
 
     async def scan(self) -> AsyncIterator[tuple[str, IndexedAttributes]]:
         fetch, last = self._objects.query.fetch_objects, None
         while True:
             page = await self._read(partial(fetch, limit=SCAN_PAGE, after=last))
             for each in page.objects:
-                yield from_properties(each.properties)
+                product = read_or_leave_out(from_properties, each.properties)
+                if product is not None:
+                    yield product
             if not page.objects:
                 return
             last = page.objects[-1].uuid
 
     async def close(self) -> None:
-        """Finish the writes under way, then let the server go."""
+        """Finish the writes under way."""
         await self._batcher.close()
-        await self._connection.close()
 
     async def _read(self, request: Callable[[], Any]) -> Any:
-        return await self._connection.call(self._settings.read_seconds, request)
+        return await self._call("read", self._settings.read_seconds, request)
 
-    async def _write(self, request: Callable[[], Any]) -> Any:
-        return await self._connection.call(self._settings.write_seconds, request)
+    async def _write(self, kind: str, request: Callable[[], Any]) -> Any:
+        return await self._call(kind, self._settings.write_seconds, request)
+
+    async def _call(self, kind: str, seconds: float, request: Callable[[], Any]) -> Any:
+        await self._presence.require()
+        try:
+            with self._served.call(kind):
+                return await self._connection.call(seconds, request)
+        except Unavailable:
+            await self._presence.require(suspicious=True)
+            raise
 
     async def _write_all(self, writes: Sequence[Write]) -> list[_Result]:
-        """Apply ``writes``; when it returns, those without an error are acknowledged."""
+        """Apply ``writes``; those without an error are acknowledged when it returns."""
         results: list[_Result] = [True] * len(writes)
-        for turn in _turns([write.key for write in writes]):
-            of_turn = await self._apply([writes[position] for position in turn])
-            for position, result in zip(turn, of_turn, strict=True):
+        for round_ in rounds_of_keys([write.key for write in writes]):
+            round_results = await self._apply([writes[position] for position in round_])
+            for position, result in zip(round_, round_results, strict=True):
                 results[position] = result
         return results
 
     async def _apply(self, writes: Sequence[Write]) -> list[_Result]:
-        """Apply ``writes`` of different keys: read what is patched, put, delete."""
+        """Apply ``writes`` of distinct keys: read vectors for the patches, put objects, delete."""
         results: dict[str, _Result] = {}
         try:
             patched = [write.key for write in writes if isinstance(write, Patch)]
@@ -208,19 +229,31 @@ class WeaviateIndex:
         return [results.get(write.key, True) for write in writes]
 
     async def _vectors(self, keys: Sequence[str]) -> dict[str, Vector]:
-        """The stored vectors of ``keys``, without the keys that are not there."""
+        """The stored vectors of the ``keys`` that exist. One that is damaged counts as missing, so
+        its product is embedded again."""
         by_id = {index_id(key): key for key in keys}
         reply = await self._read(
             lambda: self._objects.query.fetch_objects_by_ids(
                 list(by_id), limit=len(by_id), include_vector=True, return_properties=[]
             )
         )
-        return {by_id[each.uuid]: _vector(each) for each in reply.objects}
+        read = {each.uuid: read_or_leave_out(self._vector, each) for each in reply.objects}
+        return {
+            key: vector for uuid, key in by_id.items() if (vector := read.get(uuid)) is not None
+        }
+
+    def _vector(self, stored: Any) -> Vector:
+        vector = np.asarray(stored.vector[VECTOR], dtype=np.float32)
+        return validate_vector(vector, self._collection.dimension)
+
+    def _candidate(self, stored: Any) -> Candidate:
+        key, attributes = from_properties(stored.properties)
+        return Candidate(key, 1.0, attributes, self._vector(stored))
 
     async def _put(
         self, objects: Sequence[tuple[str, Vector, IndexedAttributes]]
     ) -> dict[str, _Result]:
-        """Write whole objects; by key the errors of those that were refused."""
+        """Write whole objects; return the errors of rejected ones by key."""
         batch = [
             DataObject(
                 uuid=index_id(key),
@@ -231,17 +264,19 @@ class WeaviateIndex:
         ]
 
         async def insert() -> dict[int, str]:
-            """Why each refused object was refused."""
+            """The error of each rejected object, by position."""
             try:
                 reply = await self._objects.data.insert_many(batch)
             except WeaviateInsertManyAllFailedError as error:
-                # All their reasons in one text.
+                # The message contains the reasons of all objects.
                 return dict.fromkeys(range(len(batch)), error.message)
             return {position: error.message for position, error in reply.errors.items()}
 
+        messages = await self._write("insert", insert)
+        self._served.count("put", len(batch) - len(messages))
         errors = {
-            position: explained_refusal(message)
-            for position, message in (await self._write(insert)).items()
+            position: self._served.mark(translate_rejection(message), "put")
+            for position, message in messages.items()
         }
         if len(errors) == len(batch) > 1 and isinstance(errors[0], ValueError):
             return {
@@ -252,33 +287,12 @@ class WeaviateIndex:
     async def _remove(self, keys: Sequence[str]) -> None:
         ids = [index_id(key) for key in keys]
         reply = await self._write(
-            lambda: self._objects.data.delete_many(Filter.by_id().contains_any(ids))
+            "delete", lambda: self._objects.data.delete_many(Filter.by_id().contains_any(ids))
         )
         if reply.failed:
-            # Which ones and why it does not say; deleting again is harmless.
+            # The reply does not say which ones, or why; deleting again is harmless.
             raise Unavailable(
-                f"weaviate: {reply.failed} of {reply.matches} objects were not deleted; is it "
-                "read-only, or short of disk?",
+                f"weaviate: {reply.failed} of {reply.matches} objects were not deleted; is the "
+                "collection read-only, or the disk full?",
                 reason="weaviate-write",
             )
-
-
-def _turns(keys: Sequence[str]) -> list[list[int]]:
-    """Positions of ``keys``, so that no key comes twice in one turn and each keeps its order."""
-    turns: list[list[int]] = []
-    seen: Counter[str] = Counter()
-    for position, key in enumerate(keys):
-        if seen[key] == len(turns):
-            turns.append([])
-        turns[seen[key]].append(position)
-        seen[key] += 1
-    return turns
-
-
-def _vector(stored: Any) -> Vector:
-    return np.asarray(stored.vector[VECTOR], dtype=np.float32)
-
-
-def _candidate(stored: Any, similarity: float) -> Candidate:
-    key, attributes = from_properties(stored.properties)
-    return Candidate(key, similarity, attributes, _vector(stored))

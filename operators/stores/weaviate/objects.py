@@ -1,19 +1,25 @@
-"""How filterable attributes become the properties of a Weaviate object, and filters its own."""
+"""Converts attributes to the properties of a Weaviate object, and filters to Weaviate's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+import structlog
 from weaviate.classes.config import DataType, Property, Tokenization
 from weaviate.classes.query import Filter
 from weaviate.collections.classes.filters import _Filters as WeaviateFilter
 
 from operators.ports import Filters, IndexedAttributes
 
+log = structlog.get_logger()
+
+Stored = TypeVar("Stored")
+Read = TypeVar("Read")
+
 UNKNOWN_GENDER = "?"
-"""Stored for None, so that "any of these, or unknown" is one look-up. Weaviate's index of nulls
-would be kept for every property of every object (docs/decisions/085)."""
+"""Stored for None, so that "any of these, or unknown" is one filter. Weaviate's null index would
+cover every property of every object (docs/decisions/085)."""
 
 KEY = "key"
 
@@ -22,14 +28,14 @@ def _text(name: str, *, filterable: bool = False, data_type: DataType = DataType
     return Property(
         name=name,
         data_type=data_type,
-        tokenization=Tokenization.FIELD,  # the whole value is one token, case and all
+        tokenization=Tokenization.FIELD,  # the whole value is one token, case-sensitive
         index_filterable=filterable,
         index_searchable=False,  # no BM25
     )
 
 
 def properties() -> list[Property]:
-    """The schema of a collection: only what :class:`Filters` asks for is indexed."""
+    """The schema of a collection: only properties that :class:`Filters` uses are indexed."""
     return [
         _text(KEY),
         _text("department", filterable=True),
@@ -40,7 +46,7 @@ def properties() -> list[Property]:
         _text("brand", filterable=True),
         _text("market", filterable=True),
         _text("sizes", filterable=True, data_type=DataType.TEXT_ARRAY),
-        # 1 or 0: the client (4.16 with protobuf 7) fails to send a filter on a boolean.
+        # 1 or 0: the client (4.16 with protobuf 7) cannot send a filter on a boolean.
         Property(
             name="in_stock",
             data_type=DataType.INT,
@@ -61,7 +67,7 @@ def properties() -> list[Property]:
 
 
 def to_properties(key: str, attributes: IndexedAttributes) -> dict[str, Any]:
-    """All properties, None included: an object is replaced as a whole."""
+    """All properties, including None: an object is replaced as a whole."""
     return {
         KEY: key,
         "department": attributes.department,
@@ -81,38 +87,77 @@ def to_properties(key: str, attributes: IndexedAttributes) -> dict[str, Any]:
 
 
 def from_properties(stored: Mapping[str, Any]) -> tuple[str, IndexedAttributes]:
-    """Key and attributes of an object whose :func:`to_properties` is ``stored``."""
-    gender, bucket = stored["gender"], stored.get("price_bucket")
-    return stored[KEY], IndexedAttributes(
-        department=stored.get("department"),
-        category=stored.get("category"),
+    """Key and attributes of an object whose :func:`to_properties` is ``stored``.
+
+    Raises KeyError or ValueError when it is that of no product.
+    """
+    key, gender, in_stock = stored[KEY], stored["gender"], stored["in_stock"]
+    sizes = stored.get("sizes") or ()
+    if not isinstance(key, str) or not key:
+        raise ValueError(f"the key is {key!r}")
+    if not isinstance(gender, str):
+        raise ValueError(f"gender is {gender!r}")
+    if in_stock not in (0, 1):
+        raise ValueError(f"in_stock is {in_stock!r}, not 0 or 1")
+    if not isinstance(sizes, list | tuple) or not all(isinstance(size, str) for size in sizes):
+        raise ValueError(f"sizes is {sizes!r}")
+    return key, IndexedAttributes(
+        department=_text_of(stored, "department"),
+        category=_text_of(stored, "category"),
         gender=None if gender == UNKNOWN_GENDER else gender,
-        colour=stored.get("colour"),
-        pattern=stored.get("pattern"),
-        brand=stored.get("brand"),
-        market=stored.get("market"),
-        sizes=tuple(stored.get("sizes") or ()),
-        in_stock=bool(stored["in_stock"]),
-        price_bucket=None if bucket is None else int(bucket),
-        currency=stored.get("currency"),
-        style=stored.get("style"),
-        image_hash=stored.get("image_hash") or "",
+        colour=_text_of(stored, "colour"),
+        pattern=_text_of(stored, "pattern"),
+        brand=_text_of(stored, "brand"),
+        market=_text_of(stored, "market"),
+        sizes=tuple(sizes),
+        in_stock=bool(in_stock),
+        price_bucket=_count_of(stored, "price_bucket"),
+        currency=_text_of(stored, "currency"),
+        style=_text_of(stored, "style"),
+        image_hash=_text_of(stored, "image_hash") or "",
     )
 
 
+def _text_of(stored: Mapping[str, Any], name: str) -> str | None:
+    value = stored.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}, not a text")
+    return value
+
+
+def _count_of(stored: Mapping[str, Any], name: str) -> int | None:
+    value = stored.get(name)
+    # By REST a whole number arrives as a float.
+    if value is not None and not (isinstance(value, int | float) and value >= 0 == value % 1):
+        raise ValueError(f"{name} is {value!r}, not a whole number from 0")
+    return None if value is None else int(value)
+
+
+def read_or_leave_out(read: Callable[[Stored], Read], stored: Stored) -> Read | None:
+    """What ``read`` makes of an object; None for one that another program wrote or that is
+    damaged: a search or a batch does without it."""
+    try:
+        return read(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        identity = getattr(stored, "uuid", None) or getattr(stored, "properties", None)
+        cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        log.warning("object of the index left out", object=str(identity)[:300], error=cause)
+        return None
+
+
 def to_filter(filters: Filters) -> WeaviateFilter | None:
-    """A Weaviate filter that means ``filters``; None when they let everything through."""
-    parts: list[WeaviateFilter] = [
+    """``filters`` as a Weaviate filter; None when they restrict nothing."""
+    conditions: list[WeaviateFilter] = [
         Filter.by_property(name).equal(value)
         for name in ("department", "market", "currency")
         if (value := getattr(filters, name)) is not None
     ]
     if filters.in_stock:
-        parts.append(Filter.by_property("in_stock").equal(1))
+        conditions.append(Filter.by_property("in_stock").equal(1))
     if filters.price_buckets is not None:
         lowest, highest = filters.price_buckets
-        parts.append(Filter.by_property("price_bucket").greater_or_equal(lowest))
-        parts.append(Filter.by_property("price_bucket").less_or_equal(highest))
+        conditions.append(Filter.by_property("price_bucket").greater_or_equal(lowest))
+        conditions.append(Filter.by_property("price_bucket").less_or_equal(highest))
     for name, wanted in (
         ("gender", filters.genders and filters.genders | {UNKNOWN_GENDER}),
         ("colour", filters.colours),
@@ -120,9 +165,9 @@ def to_filter(filters: Filters) -> WeaviateFilter | None:
         ("sizes", filters.sizes),
     ):
         if wanted:
-            parts.append(Filter.by_property(name).contains_any(sorted(wanted)))
-    # Objects without a brand pass: "not equal" is the complement.
-    parts.extend(
+            conditions.append(Filter.by_property(name).contains_any(sorted(wanted)))
+    # Objects without a brand match: "not equal" is the complement of "equal".
+    conditions.extend(
         Filter.by_property("brand").not_equal(brand) for brand in sorted(filters.excluded_brands)
     )
-    return Filter.all_of(parts) if parts else None
+    return Filter.all_of(conditions) if conditions else None

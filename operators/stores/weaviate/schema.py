@@ -1,4 +1,4 @@
-"""Weaviate's collections of ours: one per encoder, made by us, each saying what it holds."""
+"""Our collections in Weaviate: one per encoder, each with a description of what it holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 from weaviate.classes.config import (
     Configure,
@@ -18,7 +19,7 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 
 from operators.stores.weaviate.connection import WeaviateConnection
 from operators.stores.weaviate.objects import properties
-from schemas.errors import IndexMismatch, Misconfigured, Unavailable
+from schemas.errors import IndexLost, IndexMismatch, Misconfigured, Unavailable
 from schemas.settings import IndexSettings
 
 SCHEMA_VERSION = 1
@@ -26,29 +27,49 @@ SCHEMA_VERSION = 1
 MAX_CONNECTIONS = 32
 EF_CONSTRUCTION = 256
 EF = 128
-"""Of the HNSW graph; benchmarks/weaviate_filters.py measures their recall."""
+"""HNSW graph parameters; benchmarks/weaviate_filters.py measures their recall."""
+
+REBUILD = "restore it from a backup, or stop the flows and run `looksync jobs rebuild-index`"
 
 SCHEMA_SECONDS = 10.0
-"""A change of the schema is agreed on by the cluster's nodes first."""
+"""The nodes of a cluster must agree on every schema change before it is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a collection says about itself, in its description."""
+    """What a collection holds; stored as JSON in its Weaviate description."""
 
     fingerprint: str
     dimension: int
     generation: str
     model: str
-    """What `encoder.model` has to be to load that encoder."""
-    succeeds: tuple[str, ...] = ()
-    """Fingerprints of the encoders before, the last one first: it was filled with all that they
-    had embedded."""
+    """The value of `encoder.model` that loads this encoder."""
+    predecessor_fingerprints: tuple[str, ...] = ()
+    """Earlier encoders, latest first; this collection holds every product they had embedded."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def parse(cls, description: str) -> Self:
+        """Raises ValueError, TypeError or KeyError for a description that is not ours."""
+        stored = json.loads(description)
+        return cls(predecessor_fingerprints=tuple(stored.pop("succeeds")), **stored)
+
+    def encode(self) -> str:
+        """The field name ``succeeds`` is part of the stored format."""
+        return json.dumps(
+            {
+                "fingerprint": self.fingerprint,
+                "dimension": self.dimension,
+                "generation": self.generation,
+                "model": self.model,
+                "succeeds": self.predecessor_fingerprints,
+                "schema_version": self.schema_version,
+            }
+        )
 
 
 def collection_name(alias: str, fingerprint: str) -> str:
-    """The same for every process; Weaviate takes letters, digits and underscores."""
+    """The encoder's collection; Weaviate allows letters, digits and underscores in names."""
     return f"{alias}_{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}"
 
 
@@ -60,54 +81,57 @@ async def ensure_collection(
     dimension: int,
     model: str,
 ) -> Collection:
-    """The encoder's collection, made when it is missing. Raises IndexMismatch."""
+    """The encoder's collection, created when missing. Raises IndexMismatch."""
     name = collection_name(settings.alias, fingerprint)
-    found = await describe(connection, name)
+    found = await find_collection(connection, name)
     if found is None:
-        # Unlike the name, the generation changes when a collection is made anew, so that results
-        # cached from one that was thrown away are void.
+        # Unlike the name, the generation changes when a collection is recreated, so that results
+        # cached from a deleted one are void.
         generation = f"{fingerprint}@{uuid.uuid4().hex[:8]}"
-        made = Collection(fingerprint, dimension, generation, model)
-        await _create_collection(connection, name, made, settings)
-        found = await describe(connection, name)
+        new = Collection(fingerprint, dimension, generation, model)
+        await _create_collection(connection, name, new, settings)
+        found = await find_collection(connection, name)
         if found is None:
             raise Unavailable(
-                f"weaviate: the collection {name} was made, and is not there yet", reason="weaviate"
+                f"weaviate: the collection {name} was created but is not visible yet",
+                reason="weaviate",
             )
-    refuse_other_encoder(settings.alias, found, fingerprint, dimension)
+    require_encoder(settings.alias, found, fingerprint, dimension)
     return found
 
 
-async def note_successor(
-    connection: WeaviateConnection, alias: str, collection: Collection, of: Collection
+async def record_predecessor(
+    connection: WeaviateConnection, alias: str, collection: Collection, predecessor: Collection
 ) -> Collection:
-    """Have ``collection`` say that it is filled with all that ``of`` holds."""
-    before = (of.fingerprint, *of.succeeds)
-    noted = replace(
-        collection, succeeds=tuple(each for each in before if each != collection.fingerprint)
+    """Store in ``collection`` that it will hold every product of ``predecessor``."""
+    earlier = (predecessor.fingerprint, *predecessor.predecessor_fingerprints)
+    updated = replace(
+        collection,
+        predecessor_fingerprints=tuple(each for each in earlier if each != collection.fingerprint),
     )
-    held = connection.client.collections.use(collection_name(alias, collection.fingerprint))
-    text = json.dumps(asdict(noted))
-    await connection.call(SCHEMA_SECONDS, lambda: held.config.update(description=text))
-    return noted
+    stored = connection.client.collections.use(collection_name(alias, collection.fingerprint))
+    await connection.call(
+        SCHEMA_SECONDS, lambda: stored.config.update(description=updated.encode())
+    )
+    return updated
 
 
-async def described(connection: WeaviateConnection, alias: str, name: str) -> Collection:
-    """What the collection ``name``, to which an alias leads, says about itself.
+async def require_collection(connection: WeaviateConnection, alias: str, name: str) -> Collection:
+    """The collection ``name``, the target of an alias.
 
-    Raises Misconfigured when it is gone, or not one of ours.
+    Raises IndexLost when it does not exist, Misconfigured when it is not one of ours.
     """
-    collection = await describe(connection, name)
+    collection = await find_collection(connection, name)
     if collection is None:
-        raise Misconfigured(
-            f"index.alias {alias}: it leads to {name}, which is not there; delete the alias, or "
-            "restore the collection from a backup"
+        raise IndexLost(
+            f"index.alias {alias}: points to {name}, which does not exist; {REBUILD}",
+            reason="index-lost",
         )
     return collection
 
 
-async def describe(connection: WeaviateConnection, name: str) -> Collection | None:
-    """What the collection ``name`` says about itself; None when there is none.
+async def find_collection(connection: WeaviateConnection, name: str) -> Collection | None:
+    """The collection ``name``; None when it does not exist.
 
     Raises Misconfigured when it is not one of ours.
     """
@@ -116,31 +140,29 @@ async def describe(connection: WeaviateConnection, name: str) -> Collection | No
         return None
     config = await connection.call(SCHEMA_SECONDS, lambda: client.collections.export_config(name))
     try:
-        told = json.loads(config.description or "")
-        return Collection(**{**told, "succeeds": tuple(told["succeeds"])})
+        return Collection.parse(config.description or "")
     except (ValueError, TypeError, KeyError) as error:
         raise Misconfigured(
-            f"weaviate: the collection {name} was not made by this program; set index.alias to a "
-            "name of its own"
+            f"weaviate: the collection {name} was not created by this program; set index.alias to "
+            "an unused name"
         ) from error
 
 
-def refuse_other_encoder(
-    alias: str, collection: Collection, fingerprint: str, dimension: int
-) -> None:
-    """Raises IndexMismatch unless ``collection`` is the encoder's."""
+def require_encoder(alias: str, collection: Collection, fingerprint: str, dimension: int) -> None:
+    """Raise IndexMismatch unless ``collection`` is the encoder's."""
     name = collection_name(alias, collection.fingerprint)
     if collection.schema_version != SCHEMA_VERSION:
         raise IndexMismatch(
             f"index {name}: written with schema {collection.schema_version}, this version has "
-            f"{SCHEMA_VERSION}; set index.alias to a new name and replay the catalog into it"
+            f"{SCHEMA_VERSION}; set index.alias to a new name and run `looksync jobs "
+            "rebuild-index`"
         )
     if (collection.fingerprint, collection.dimension) != (fingerprint, dimension):
         raise IndexMismatch(
-            f"index.alias {alias}: leads to {name}, built with encoder {collection.fingerprint} "
-            f"({collection.dimension} dimensions), the one in force is {fingerprint} "
+            f"index.alias {alias}: points to {name}, built with encoder {collection.fingerprint} "
+            f"({collection.dimension} dimensions); the configured encoder is {fingerprint} "
             f"({dimension}); set encoder.model back, or change the model with `looksync jobs "
-            "reembed`, or set index.alias to a new name and replay the catalog into it"
+            "reembed`, or set index.alias to a new name and run `looksync jobs rebuild-index`"
         )
 
 
@@ -149,11 +171,11 @@ async def _create_collection(
 ) -> None:
     quantizer = Configure.VectorIndex.Quantizer
     shards = settings.shards
-    await create(
+    await create_if_missing(
         connection,
         lambda: connection.client.collections.create(
             name,
-            description=json.dumps(asdict(collection)),
+            description=collection.encode(),
             properties=properties(),
             vector_config=Configure.Vectors.self_provided(
                 vector_index_config=Configure.VectorIndex.hnsw(
@@ -172,8 +194,10 @@ async def _create_collection(
     )
 
 
-async def create(connection: WeaviateConnection, request: Callable[[], Awaitable[object]]) -> None:
-    """Do ``request``; that another process was first is as good."""
+async def create_if_missing(
+    connection: WeaviateConnection, request: Callable[[], Awaitable[object]]
+) -> None:
+    """Send ``request``; succeed when another process created the object first."""
 
     async def attempt() -> None:
         try:
@@ -182,6 +206,6 @@ async def create(connection: WeaviateConnection, request: Callable[[], Awaitable
             if error.status_code != 422:
                 raise
             if "already exists" not in str(error):
-                raise Misconfigured(f"weaviate cannot make the index: {error}") from error
+                raise Misconfigured(f"weaviate cannot create the index: {error}") from error
 
     await connection.call(SCHEMA_SECONDS, attempt)

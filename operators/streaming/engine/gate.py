@@ -1,19 +1,24 @@
-"""Back-pressure from lanes to sources: how many items may be between the two."""
+"""Back-pressure from lanes to sources: a limit on the items between the two, and on their bytes."""
 
 from __future__ import annotations
 
 import threading
 
+CAPACITY_BYTES = 64 * 2**20
+"""Eight of the largest records that topics are created for."""
+
 
 class Gate:
-    """Counts the items of one process that a source has emitted and no lane has let go yet.
+    """Counts the items of one process that sources have emitted and lanes have not finished.
 
-    Sources and lanes may run in several of the engine's threads.
+    Thread-safe: sources and lanes may run in several threads of the engine.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
         self._inside = 0
+        self._bytes_inside = 0
         self._lock = threading.Lock()
 
     @property
@@ -21,15 +26,26 @@ class Gate:
         return self._inside
 
     @property
+    def bytes_inside(self) -> int:
+        return self._bytes_inside
+
+    @property
     def room(self) -> int:
         """How many items a source may emit now; never negative."""
-        return max(0, self._capacity - self._inside)
+        return max(0, self._capacity - self._inside) if self.room_bytes else 0
 
-    def enter(self, items: int) -> None:
-        """Also by a lane for what it recovers, which may exceed the capacity."""
+    @property
+    def room_bytes(self) -> int:
+        """After how many bytes a source stops emitting; the item that exceeds them may enter."""
+        return max(0, self._capacity_bytes - self._bytes_inside)
+
+    def enter(self, items: int, size: int = 0) -> None:
+        """Count in ``items`` of ``size`` bytes in all. What lanes recover may exceed the limits."""
         with self._lock:
             self._inside += items
+            self._bytes_inside += size
 
-    def leave(self, items: int) -> None:
+    def leave(self, items: int, size: int = 0) -> None:
         with self._lock:
             self._inside -= items
+            self._bytes_inside -= size

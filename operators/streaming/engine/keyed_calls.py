@@ -1,15 +1,19 @@
-"""Many calls in flight, but those of one key one after another: the asyncio side of a lane.
+"""Concurrent calls with order per key: the asyncio side of a lane.
 
-What an attempt's error means for its item:
+The effect of an attempt's error on its item:
 
     Rejected             Failed at once: the input can never succeed
     DeadlineExceeded     Failed at once: the attempt took longer than ``deadline_seconds``
-    PictureUnavailable   tried again with growing pauses; Failed after ``attempts`` tries
-    Unavailable          tried again with growing pauses for as long as it takes: the item keeps
-                         its place in the window, so an outage of a part fills the window, closes
-                         the gate and holds the sources back; nothing is lost
-    Misconfigured        Failed; the lane stops the flow with its message
+    PictureUnavailable   retried with growing pauses; Failed after ``attempts`` attempts, or when
+                         its host asks to be left alone for longer than these would take
+    Unavailable,         retried with growing pauses until it succeeds. The item keeps its place in
+    Misconfigured        the window, so an outage of a service fills the window, closes the gate
+                         and holds the sources back; nothing is lost. Failed after
+                         ``attempts_alone`` failures between which the service answered others
+    MustStop             Failed; the lane stops the flow with its message
     anything else        Failed at once, stage "unexpected": a bug costs one item, not the flow
+
+An item whose partition moves to another process ends as Withdrawn: it is called there.
 """
 
 from __future__ import annotations
@@ -20,11 +24,19 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
-from schemas.errors import DeadlineExceeded, PictureUnavailable, Unavailable
+from operators.streaming.engine.call_policy import CallPolicy
+from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
+from schemas.errors import (
+    DeadlineExceeded,
+    Misconfigured,
+    MustStop,
+    PictureUnavailable,
+    Unavailable,
+)
 
 log = structlog.get_logger()
 
@@ -32,58 +44,46 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Done(Generic[Item, Value]):
-    """``item`` was handled."""
-
-    item: Item
-    value: Value
+Contra = TypeVar("Contra", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Failed(Generic[Item]):
-    """``item`` could not be handled: ``error`` says why, after ``attempts`` tries."""
+class Admission(Protocol[Contra]):
+    """Which items this process may still handle. Called on the loop."""
 
-    item: Item
-    error: BaseException
-    attempts: int
+    def start(self, item: Contra) -> bool:
+        """Whether ``item`` may be called now; its call then counts as started."""
+        ...
 
+    def given_up(self, item: Contra) -> bool:
+        """Whether the started call of ``item`` is to be cancelled."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class CallPolicy:
-    """How many calls at once, how long each may take, and when one is tried again."""
-
-    window: int
-    deadline_seconds: float
-    """Of one attempt, waits for parts included; enforced within 5 % of it."""
-    attempts: int
-    """Tries of an item whose picture is unavailable."""
-    first_pause_seconds: float = 0.2
-    longest_pause_seconds: float = 10.0
-    """Pauses double from the first to the longest, each shortened at random by up to a half."""
+    def withdrawn(self, item: Contra) -> None:
+        """The call of ``item`` has ended without an outcome."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A call that waits for a part of ours that is away."""
+    """A call that waits for an unavailable service."""
 
     part: str
     """The error's reason."""
     since: float
-    """time.monotonic() of the first attempt that did not reach the part."""
+    """time.monotonic() of the first attempt that did not reach the service."""
     why: str
 
 
-Report = Callable[[Done[Item, Value] | Failed[Item]], None]
+Report = Callable[[Outcome[Item, Value]], None]
 _Call = tuple[Item, str, Report[Item, Value]]
-"""Item, key, and whom to tell."""
+"""Item, key, and the callback for its outcome."""
 
 
 class KeyedCalls(Generic[Item, Value]):
     """Calls ``handle`` on items: at most ``window`` at once, those of one key in order.
 
-    Every item ends as Done or Failed, whatever its call raises. To be used on its ``loop``;
-    ``paused``, ``waits``, ``settled`` and ``begin_no_more`` from any thread.
+    Every item ends as Done, Failed or Withdrawn, whatever its call raises. Use it on ``loop``; only
+    ``paused``, ``waits``, ``idle`` and ``stop_starting`` are for any thread.
     """
 
     def __init__(
@@ -92,48 +92,63 @@ class KeyedCalls(Generic[Item, Value]):
         key: Callable[[Item], str],
         policy: CallPolicy,
         loop: asyncio.AbstractEventLoop,
+        admission: Admission[Item] | None = None,
     ) -> None:
+        """``admission``: None: every item is this process's to handle."""
         self._handle = handle
+        self._admission = admission
         self._loop = loop
         self._key = key
         self._policy = policy
         self._ready: deque[_Call[Item, Value]] = deque()
         self._behind: dict[str, deque[_Call[Item, Value]]] = {}
-        """Per key in work, the calls that wait for it."""
+        """Per key with a running call, the calls queued behind it."""
         self._runners: set[asyncio.Task[None]] = set()
         self._starting = False
-        """A runner has been created that does not run yet."""
+        """A runner has been created and has not run yet."""
         self._paused = 0
         self._waits: dict[asyncio.Task[None], Wait] = {}
-        """Per runner, what its call waits for; until an attempt gets through."""
+        """Per runner, what its call waits for, until an attempt reaches the service."""
         self._deadlines: dict[asyncio.Task[None], float] = {}
-        """Until when (loop time) the call that a runner awaits may take."""
+        """Per runner, the deadline (loop time) of its call."""
         self._late: set[asyncio.Task[None]] = set()
         """Runners whose call was cancelled at its deadline."""
+        self._calling: dict[asyncio.Task[None], Item] = {}
+        """Per runner, the item that it calls."""
+        self._withdrawn: set[asyncio.Task[None]] = set()
+        """Runners whose call was cancelled because its item was given up."""
         self._watching = False
-        self._ending = False
+        self._stopping = False
 
     @property
     def paused(self) -> int:
-        """Calls that wait to be made again, because something was unavailable."""
+        """Number of calls that wait for their next attempt."""
         return self._paused
 
     @property
     def waits(self) -> list[Wait]:
-        """The calls that have not got through because a part is away; not for lack of a picture."""
+        """The calls that wait for an unavailable service; not those that wait for a picture."""
         return list(self._waits.copy().values())
 
     @property
-    def settled(self) -> bool:
-        """Nothing moves: no call has begun but those that wait for a part to come back."""
+    def idle(self) -> bool:
+        """Whether all calls that have started wait for their next attempt."""
         return len(self._runners) == self._paused
 
-    def begin_no_more(self) -> None:
-        """Let what has begun come to its end, and begin nothing else."""
-        self._ending = True
+    def stop_starting(self) -> None:
+        """Let the calls that have started finish, and start no others."""
+        self._stopping = True
+
+    def cancel_given_up(self) -> None:
+        """Cancel the calls of items that have been given up."""
+        assert self._admission is not None, "items are given up by their admission"
+        for runner, item in self._calling.items():
+            if self._admission.given_up(item) and runner not in self._withdrawn:
+                self._withdrawn.add(runner)
+                runner.cancel()
 
     def submit(self, item: Item, report: Report[Item, Value]) -> None:
-        """Queue ``item``; ``report`` is called once, on the loop, when it is done or has failed."""
+        """Queue ``item``; call ``report`` once, on the loop, with its outcome."""
         key = self._key(item)
         behind = self._behind.get(key)
         if behind is None:
@@ -144,7 +159,7 @@ class KeyedCalls(Generic[Item, Value]):
             behind.append((item, key, report))
 
     def _start_runner(self) -> None:
-        """One at a time: a call that never suspends leaves nothing to do for a second runner."""
+        """Start a runner unless one is starting: a call that never suspends needs no second one."""
         if not self._starting and len(self._runners) < self._policy.window:
             self._starting = True
             runner = self._loop.create_task(self._run())
@@ -153,12 +168,12 @@ class KeyedCalls(Generic[Item, Value]):
                 self._cancel_late_calls()
 
     async def _run(self) -> None:
-        """Calls one after another for as long as some are ready."""
+        """Make calls one after another while some are ready."""
         self._starting = False
         runner = asyncio.current_task()
         assert runner is not None, "a coroutine of a task"
         try:
-            while self._ready and not self._ending:
+            while self._ready and not self._stopping:
                 item, key, report = self._ready.popleft()
                 if self._ready:
                     self._start_runner()
@@ -171,30 +186,58 @@ class KeyedCalls(Generic[Item, Value]):
                 else:
                     del self._behind[key]
         finally:
-            # At once, not in a callback: who submits in between must see that a runner is wanted.
+            # Here, not in a done callback: a submit in between must see that a runner is missing.
             self._runners.discard(runner)
 
-    async def _outcome(
+    async def _outcome(self, item: Item, runner: asyncio.Task[None]) -> Outcome[Item, Value]:
+        if self._admission is None:
+            return await self._attempts(item, runner)
+        if not self._admission.start(item):
+            return Withdrawn(item)
+        self._calling[runner] = item
+        try:
+            return await self._attempts(item, runner)
+        except asyncio.CancelledError:
+            if runner not in self._withdrawn:
+                raise
+            self._admission.withdrawn(item)
+            return Withdrawn(item)
+        finally:
+            del self._calling[runner]
+            if runner in self._withdrawn:
+                self._withdrawn.discard(runner)
+                runner.uncancel()
+
+    async def _attempts(
         self, item: Item, runner: asyncio.Task[None]
     ) -> Done[Item, Value] | Failed[Item]:
-        attempt = 0
+        attempt, failures_alone = 0, 0
+        served: dict[tuple[str, str], int] = {}
         while True:
             attempt += 1
             self._deadlines[runner] = self._loop.time() + self._policy.deadline_seconds
             try:
                 return Done(item, await self._handle(item))
-            except Unavailable as error:
-                picture = isinstance(error, PictureUnavailable)
-                if picture and attempt >= self._policy.attempts:
+            except MustStop as error:
+                return Failed(item, error, attempt)
+            except PictureUnavailable as error:
+                if self._policy.is_last(attempt, error):
                     return Failed(item, error, attempt)
-                self._note_wait(runner, None if picture else error)
-                if not self._paused:  # once per outage, not once per item
-                    log.warning("unavailable, trying again", error=str(error), attempt=attempt)
+                self._waits.pop(runner, None)
+                self._log_retry(error, attempt)
+            except (Unavailable, Misconfigured) as error:
+                kind, count = error.served
+                failures_alone += count > served.get((error.reason, kind), count)
+                served[error.reason, kind] = count
+                if failures_alone >= self._policy.attempts_alone:
+                    return Failed(item, error, attempt)
+                self._note_wait(runner, error)
+                self._log_retry(error, attempt)
             except asyncio.CancelledError as error:
                 if runner in self._late:
-                    return Failed(item, self._too_late(), attempt)
+                    return Failed(item, self._deadline_exceeded(), attempt)
                 if runner.cancelling():
-                    raise  # the loop is being shut down; the item is in the lane's snapshot
+                    raise  # given up, or the loop is closing; the item is called again
                 return Failed(item, error, attempt)
             except BaseException as error:
                 return Failed(item, error, attempt)
@@ -205,15 +248,18 @@ class KeyedCalls(Generic[Item, Value]):
                     runner.uncancel()
             await self._pause(attempt)
 
-    def _note_wait(self, runner: asyncio.Task[None], error: Unavailable | None) -> None:
+    def _note_wait(self, runner: asyncio.Task[None], error: Unavailable | Misconfigured) -> None:
         before = self._waits.pop(runner, None)
-        if error is not None:
-            same = before is not None and before.part == error.reason
-            since = before.since if before is not None and same else time.monotonic()
-            self._waits[runner] = Wait(error.reason, since, str(error))
+        same = before is not None and before.part == error.reason
+        since = before.since if before is not None and same else time.monotonic()
+        self._waits[runner] = Wait(error.reason, since, str(error))
+
+    def _log_retry(self, error: Unavailable | Misconfigured, attempt: int) -> None:
+        if not self._paused:  # once per outage, not per item
+            log.warning("unavailable, trying again", error=str(error), attempt=attempt)
 
     def _cancel_late_calls(self) -> None:
-        """What a timeout around each call would do, at a fraction of its cost (decisions/011)."""
+        """Cancel overdue calls: cheaper than a timeout around each call (decisions/011)."""
         now = self._loop.time()
         for runner in [runner for runner, until in self._deadlines.items() if until <= now]:
             del self._deadlines[runner]
@@ -223,17 +269,14 @@ class KeyedCalls(Generic[Item, Value]):
         if self._watching:
             self._loop.call_later(self._policy.deadline_seconds / 20, self._cancel_late_calls)
 
-    def _too_late(self) -> DeadlineExceeded:
+    def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"not done after {self._policy.deadline_seconds:g} s", reason="deadline"
         )
 
     async def _pause(self, attempt: int) -> None:
-        longest = self._policy.longest_pause_seconds
-        # The exponent is capped: after a day of outage 2.0**attempt would overflow.
-        pause = min(longest, self._policy.first_pause_seconds * 2.0 ** min(attempt - 1, 30))
         self._paused += 1
         try:
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(self._policy.longest_pause(attempt) * random.uniform(0.5, 1.0))
         finally:
             self._paused -= 1

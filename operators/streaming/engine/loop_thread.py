@@ -1,4 +1,4 @@
-"""The event loop that the parts and the lanes' coroutines live on, beside the engine's thread."""
+"""The event loop of the parts and the lanes' coroutines, in a thread beside the engine's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Opened = TypeVar("Opened")
 
 
 class LoopThread:
-    """An asyncio event loop in a thread of its own, from ``with`` to its end."""
+    """An asyncio event loop in its own thread; a context manager that starts and closes it."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -31,7 +31,7 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
-            # What is still in flight is in the last snapshot; here it only has to let go.
+            # Calls still in flight are in the last snapshot: cancel them.
             tasks = asyncio.all_tasks(self.loop)
             for task in tasks:
                 task.cancel()
@@ -43,9 +43,9 @@ class LoopThread:
 
     @contextmanager
     def hold(self, resource: AbstractAsyncContextManager[Opened]) -> Iterator[Opened]:
-        """Enter ``resource`` on the loop, and leave it there at the end.
+        """Enter ``resource`` on the loop, and exit it there at the end.
 
-        One task does both, as resources that span awaits (task groups, timeouts) ask for.
+        One task does both, as resources with task groups or timeouts inside require.
         """
         opened: Future[Opened] = Future()
         closing = asyncio.Event()

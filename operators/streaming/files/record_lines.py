@@ -1,9 +1,9 @@
-"""The log format of file topics: one record per line, as a JSON object.
+"""The format of file topics: one record per line, as a JSON object.
 
     {"key": "acme:1", "value": "{...}", "headers": {"content": "packet"}}
 
-The value stands as text when its bytes are UTF-8, else as ``"base64": "..."``; either way the
-bytes come back unchanged. Headers are left out when there are none.
+The value is text when its bytes are UTF-8, else ``"base64": "..."``; both preserve the bytes.
+Empty headers are omitted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 
 from schemas.records import MalformedRecord, Position, Record
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
 
 def encode(record: Record) -> bytes:
-    """``record`` as a line, newline included; its position is not part of it."""
+    """``record`` as a line with its newline, without its position."""
     line: dict[str, Any] = {"key": record.key}
     try:
         line["value"] = record.value.decode()
@@ -25,13 +27,13 @@ def encode(record: Record) -> bytes:
     if record.headers:
         line["headers"] = dict(record.headers)
     try:
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate in key or headers: only its escape can be stored
+        return _JSON.encode(line).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate in key or headers: JSON escapes it
         return json.dumps(line).encode() + b"\n"
 
 
 def decode(line: bytes, position: Position) -> Record:
-    """The record in ``line`` (with or without its newline); MalformedRecord when there is none."""
+    """The record in ``line`` (with or without newline); MalformedRecord when it has no record."""
     try:
         fields = json.loads(line)
         key, headers = fields["key"], fields.get("headers", {})
@@ -40,12 +42,16 @@ def decode(line: bytes, position: Position) -> Record:
             if "base64" in fields
             else fields["value"].encode()
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"{type(error).__name__}: {error}"
+    except KeyError as error:
+        problem = f"{error} is missing"
+    except (TypeError, AttributeError):
+        problem = "it must be an object, and its value text"
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
     else:
         if isinstance(key, str) and _all_text(headers):
             return Record(key, value, headers, position)
-        problem = "the key must be text, headers an object of texts"
+        problem = "the key must be a string, headers an object of strings"
     return MalformedRecord(
         "", line.removesuffix(b"\n"), {}, position, f"not a line of a file topic: {problem}"
     )

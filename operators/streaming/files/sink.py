@@ -1,9 +1,10 @@
-"""File topics as a sink of the engine: what a crash left unfinished is cut off at the next start.
+"""File topics as a sink of the engine: each start truncates what an unfinished epoch wrote.
 
-The recovered state is the file's length. Before the first snapshot there is none, though the file
-may hold what an unfinished first epoch wrote. So the first build notes, durably and beside the
-file, which recovery store it works for and how long the file was; a build without recovered state
-that finds the note of the same store cuts back to that length (decisions/013).
+The recovered state is the file's length. Before the first snapshot there is no state, but the file
+may hold records of an unfinished first epoch. So the first build writes a durable note beside the
+file: its recovery store's id and the file's length. A build without recovered state that finds a
+note of the same store truncates the file to that length (decisions/013). What a job appended while
+the flow was stopped is never truncated (decisions/128).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from operators.durable_files import end_of_last_line, replace_durably, write_all
+from operators.file_errors import naming
 from operators.streaming.files.record_lines import encode
 from operators.streaming.files.topic import FileTopic
 from schemas.errors import Misconfigured
@@ -22,10 +24,10 @@ from schemas.records import Record
 
 
 class FileTopicSink(FixedPartitionedSink[Record, int]):
-    """Writes records, keyed by their key, to a file topic that nobody else writes."""
+    """Writes records, partitioned by key, to a file topic with no other writer."""
 
     def __init__(self, topic: FileTopic, store_id: str) -> None:
-        """``store_id`` names the recovery store; a new store has a new one."""
+        """``store_id``: the recovery store's id."""
         self._topic = topic
         self._store_id = store_id
 
@@ -45,23 +47,22 @@ class _Partition(StatefulSinkPartition[Record, int]):
     def __init__(
         self, topic: FileTopic, partition: int, store_id: str, recovered: int | None
     ) -> None:
-        path = topic.path(partition)
-        # A file object, not a bare descriptor: the engine drops a partition without closing it
-        # when the flow fails, and the lock must go with it.
+        path = self._path = topic.path(partition)
+        # A file object, not a descriptor: when the flow fails, the engine drops a partition
+        # without closing it, and garbage collection must release the lock.
         self._file = path.open("a+b", buffering=0)
         try:
-            # Held until the process ends: a second flow would mix its lines with ours.
+            # Held until the process ends: the lines of a second flow would mix with ours.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
             raise Misconfigured(f"another process writes {path}: stop it first") from None
-        self._length = (
-            self._first_length(topic, partition, store_id) if recovered is None else recovered
-        )
+        ours = self._first_length(topic, partition, store_id) if recovered is None else recovered
+        self._length = max(ours, topic.kept(partition))
         if os.fstat(self._file.fileno()).st_size < self._length:
             raise Misconfigured(
                 f"{path} is shorter than when its flow last ran: the topic was replaced; "
-                "remove the flow's recovery folder to start afresh"
+                "remove the flow's recovery folder to start from the beginning"
             )
         self._file.truncate(self._length)
         os.fsync(self._file)
@@ -80,11 +81,13 @@ class _Partition(StatefulSinkPartition[Record, int]):
 
     def write_batch(self, values: list[Record]) -> None:
         lines = b"".join(map(encode, values))
-        write_all(self._file.fileno(), lines)
+        with naming(self._path):
+            write_all(self._file.fileno(), lines)
         self._length += len(lines)
 
     def snapshot(self) -> int:
-        os.fsync(self._file)
+        with naming(self._path):
+            os.fsync(self._file)
         return self._length
 
     def close(self) -> None:

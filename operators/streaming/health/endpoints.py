@@ -1,11 +1,11 @@
-"""What a running flow answers over HTTP.
+"""The HTTP endpoints of a running flow.
 
     /metrics    Prometheus
     /startupz   200 once the parts are open and the models loaded
-    /livez      200 while engine and event loop move: restart the process otherwise
-    /readyz     200 while it works: started, not stopping, and waiting for no part
+    /livez      200 while engine and event loop make progress: restart the process otherwise
+    /readyz     200 while it is started, not stopping, and waits for no service
 
-The last three answer 200 or 503, with the same JSON (schemas/health.py).
+The last three answer 200 or 503, all with the same JSON (schemas/health.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from schemas.errors import Misconfigured
 
 
 @contextmanager
-def served(metrics: FlowMetrics, health: Health, address: str, port: int) -> Iterator[None]:
-    """Answer on ``address``:``port`` in the meantime; port 0: not at all.
+def serve(metrics: FlowMetrics, health: Health, address: str, port: int) -> Iterator[None]:
+    """Serve the endpoints on ``address``:``port`` while the context is open; port 0: do not.
 
-    Raises Misconfigured when the port cannot be had.
+    Raises Misconfigured when the port cannot be bound.
     """
     if port == 0:
         yield
@@ -62,7 +62,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     timeout = 10
-    """Seconds that a client may take over its request."""
+    """Seconds that a client may take to send its request."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a probe each few seconds is no news."""
+        """Log nothing: probes come every few seconds."""
 
     def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)

@@ -1,7 +1,7 @@
-"""What a running flow knows of its own health.
+"""The health of a running flow, from its own work.
 
-Nothing is probed: a flow that works knows from its own calls which part is away, and a probe of
-its own could be well where the real calls are not (docs/decisions/094).
+There are no separate probes: a flow's calls show which service is unavailable, and a probe could
+succeed where the real calls fail (docs/decisions/094).
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from operators.streaming.health.metrics import FlowMetrics
 from schemas.health import FlowHealth, Lag, PartAway
 
 STALLED_SECONDS = 60.0
-"""Not alive when the engine or the event loop has not moved for as long; both move each second."""
+"""A flow is not alive when its engine or event loop made no progress for this long; both do so
+each second."""
 TOPIC_SECONDS = 5.0
-"""A read or write of a topic that takes longer waits for it; ordinary ones take milliseconds."""
-BEAT_SECONDS = 1.0
+"""A longer read or write means that the topic is unavailable; normally it takes milliseconds."""
+LOOP_CHECK_SECONDS = 1.0
 
 
 class TopicUse:
-    """Since when a read or write is going on, if one is; entered for each, so it is kept cheap."""
+    """The start of the running read or write, if any. Entered for each one, so it must be cheap."""
 
     __slots__ = ("_clock", "since", "topic")
 
@@ -43,7 +44,7 @@ class TopicUse:
 
 
 class Health:
-    """Collects the signs of life of one flow; every method may be called from any thread."""
+    """Collects the progress and outages of one flow. Thread-safe."""
 
     def __init__(
         self,
@@ -69,43 +70,43 @@ class Health:
         self._outages: dict[str, Callable[[], tuple[float, str] | None]] = {}
 
     def started(self) -> None:
-        """The parts are open and the flow is built; from now on the engine has to move."""
+        """Note that the flow is built; from now on the engine has to make progress."""
         self._started_at = self._clock()
 
     def source_moved(self) -> None:
-        """The engine has asked the source for records."""
+        """Note that the engine has asked the source for records."""
         self._source_at = self._clock()
 
     def source_ended(self) -> None:
-        """The source has come to its end; what follows is draining, which takes what it takes."""
+        """Note that the source has ended; draining may take any time."""
         self._ended = True
 
     def epoch_ended(self) -> None:
-        """The source's position has been taken into a snapshot."""
+        """Note that a snapshot of the source has been taken."""
         self._source_at = self._epoch_at = self._clock()
 
     def use_of(self, topic: str) -> TopicUse:
-        """To be entered around each read or write of ``topic``, by one thread."""
+        """A context to enter around each read or write of ``topic``, in one thread."""
         use = TopicUse(topic, self._clock)
         self._uses.append(use)
         return use
 
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Note each second that ``loop`` answers; to be called on it."""
+        """Note each second that ``loop`` runs; call it on the loop."""
         self._loop_at = self._clock()
-        loop.call_later(BEAT_SECONDS, self.watch_loop, loop)
+        loop.call_later(LOOP_CHECK_SECONDS, self.watch_loop, loop)
 
     def watch_waits(self, waits: Callable[[], Sequence[Wait]]) -> None:
-        """``waits`` tells which calls wait for a part that is away."""
+        """Include ``waits``: the calls that wait for an unavailable service."""
         self._waits.append(waits)
 
     def watch_topics(self, part: str, outage: Callable[[], tuple[float, str] | None]) -> None:
-        """``outage`` tells since when (time.monotonic()) what holds the topics does not answer, and
-        why; None while it does. No item's call speaks of it."""
+        """Include ``outage``: the start (time.monotonic()) and error of an outage of the topics'
+        server, which no item's call reports; None: no outage."""
         self._outages[part] = outage
 
     def now(self) -> FlowHealth:
-        """How the flow is at this moment."""
+        """The flow's health now."""
         now = self._clock()
         stopping, reported = self._stop.is_set(), self._reported(now)
         away = self._parts_away(now, reported)
@@ -117,6 +118,12 @@ class Health:
             alive=alive,
             ready=self._source_at is not None and alive and not stopping and not away,
             away=away,
+            degraded=tuple(
+                sample.labels["part"]
+                for family in self._metrics.breaker_open.collect()
+                for sample in family.samples
+                if sample.value
+            ),
             in_flight=self._gate.inside,
             epoch_age=_age(self._epoch_at, now),
             source_age=_age(self._source_at, now),
@@ -135,18 +142,18 @@ class Health:
 
     def _alive(self, now: float, *, engine_may_wait: bool) -> bool:
         if self._started_at is None:
-            return True  # loading a model may hold the loop for as long as it takes
-        moving = [self._loop_at]
+            return True  # loading a model may block the loop for any time
+        progress = [self._loop_at]
         if not engine_may_wait:
-            moving.append(self._source_at or self._started_at)
-        return all(at is not None and now - at <= STALLED_SECONDS for at in moving)
+            progress.append(self._source_at or self._started_at)
+        return all(at is not None and now - at <= STALLED_SECONDS for at in progress)
 
     def _reported(self, now: float) -> dict[str, tuple[float, str]]:
-        """What the engine waits for rather than an item: part -> since when, and why."""
+        """Services that the engine waits for: name -> start of the outage, error."""
         reported = {part: away for part, ask in self._outages.items() if (away := ask())}
         for use in self._uses:
             if (since := use.since) is not None and now - since > TOPIC_SECONDS:
-                why = f"a read or write of {use.topic} does not come to its end"
+                why = f"a read or write of {use.topic} does not end"
                 reported[use.topic] = since, why
         return reported
 

@@ -1,4 +1,4 @@
-"""Every metric of a running flow: its kind, name, unit and meaning."""
+"""The metrics of a running flow: kind, name, unit and meaning."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-"""Items; doubling, as batch sizes are chosen."""
+"""Items; doubling, like the batch sizes."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """From a cache hit to a catalog packet's whole budget."""
 
 
 class FlowMetrics:
-    """The metrics of one process, on a registry of their own."""
+    """The metrics of one process, in their own registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -26,7 +26,7 @@ class FlowMetrics:
         )
         self.records_out = Counter(
             "looksync_records_out",
-            "Records handed to a topic's sink, dead letters included.",
+            "Records passed to a topic's sink, including dead letters.",
             ["topic"],
             registry=registry,
         )
@@ -56,7 +56,7 @@ class FlowMetrics:
         )
         self.topics_down = Gauge(
             "looksync_topics_down",
-            "1 while the brokers do not answer, and the flow waits for them.",
+            "1 while the brokers do not answer and the flow waits for them.",
             registry=registry,
         )
         self.in_flight = Gauge(
@@ -67,27 +67,27 @@ class FlowMetrics:
         )
         self.waiting = Gauge(
             "looksync_waiting",
-            "Items in flight that wait to be tried again because something is unavailable.",
+            "Items in flight that wait for a retry because something is unavailable.",
             ["flow"],
             registry=registry,
         )
         self.batch_size = Histogram(
             "looksync_batch_size",
-            "Items that one batch call of a part took.",
+            "Items in one batch call of a part.",
             ["part"],
             buckets=SIZES,
             registry=registry,
         )
         self.batch_wait = Histogram(
             "looksync_batch_wait_seconds",
-            "Seconds that the first item of a batch waited for it to begin.",
+            "Seconds from a batch's first item to the start of its call.",
             ["part"],
             buckets=SECONDS,
             registry=registry,
         )
         self.stage_latency = Histogram(
             "looksync_stage_seconds",
-            "Seconds that one item spent in a stage; stage 'record': its whole handling.",
+            "Seconds that one item spent in a stage; stage 'record': in total.",
             ["flow", "stage"],
             buckets=SECONDS,
             registry=registry,
@@ -98,37 +98,66 @@ class FlowMetrics:
             ["decision"],
             registry=registry,
         )
+        self.mapping_notes = Counter(
+            "looksync_mapping_notes",
+            "Values of vendors' packets that were cut, emptied or read leniently.",
+            ["vendor", "field", "reason"],
+            registry=registry,
+        )
+        self.pictures_pending = Counter(
+            "looksync_pictures_pending",
+            "Packets whose picture could not be had, by reason; it is tried again.",
+            ["reason"],
+            registry=registry,
+        )
+        self.products_not_fashion = Counter(
+            "looksync_products_not_fashion",
+            "Products found not to be fashion, by vendor; they are kept out of matching.",
+            ["vendor"],
+            registry=registry,
+        )
+        self.picture_hosts_shut = Gauge(
+            "looksync_picture_hosts_shut",
+            "Picture hosts that keep failing: nothing is asked of them for a while.",
+            registry=registry,
+        )
         self.embeddings = Counter(
             "looksync_catalog_embeddings",
-            "Product pictures embedded by the catalog flow.",
+            "Products that got a new vector; those with identical pictures share a call.",
             registry=registry,
         )
         self.degradations = Counter(
             "looksync_look_degradations",
-            "Parts that failed or were late in the look flow, as stage:cause.",
+            "Failed or late stages of the look flow, as stage:cause.",
             ["degradation"],
+            registry=registry,
+        )
+        self.breaker_open = Gauge(
+            "looksync_breaker_open",
+            "1 while a part fails every call and the flow does without it.",
+            ["part"],
             registry=registry,
         )
         self.repaired_answers = Counter(
             "looksync_vlm_repaired_answers",
-            "Repairs of a vision-language model's answers; several may befall one answer.",
+            "Repairs of a vision-language model's answers; an answer may need several.",
             ["kind"],
             registry=registry,
         )
         self.refused_looks = Counter(
             "looksync_looks_refused",
-            "Looks whose event says that they could not be matched at all.",
+            "Looks whose event says that they could not be matched.",
             ["reason"],
             registry=registry,
         )
         self.repeated_looks = Counter(
             "looksync_looks_repeated",
-            "Looks dropped because another record with their look_id came first.",
+            "Looks dropped because an earlier record had the same look_id.",
             registry=registry,
         )
 
     def counts(self) -> dict[str, Any]:
-        """What was counted so far, for the flow's last log line; zero counters are left out."""
+        """The counters for the flow's last log line, without zeros."""
         return {
             "records_in": _by_label(self.records_in, "topic"),
             "records_out": _by_label(self.records_out, "topic"),
@@ -141,7 +170,7 @@ class FlowMetrics:
         }
 
     def observe_batches(self, part: str) -> Callable[[int, float], None]:
-        """What a MicroBatcher under ``part`` reports its batches to."""
+        """A callback for the batches of a MicroBatcher, under the label ``part``."""
         sizes, waits = self.batch_size.labels(part), self.batch_wait.labels(part)
 
         def observe(size: int, waited_seconds: float) -> None:
@@ -151,7 +180,7 @@ class FlowMetrics:
         return observe
 
     def observe_source(self, topic: str, lag: Gauge) -> Callable[[int, int, int], None]:
-        """What a source reports partition, records emitted and its ``lag`` to."""
+        """A callback for a source: partition, records emitted, and lag (set on ``lag``)."""
 
         def observe(partition: int, emitted: int, not_read: int) -> None:
             self.records_in.labels(topic, partition).inc(emitted)
@@ -161,7 +190,7 @@ class FlowMetrics:
 
 
 def _by_label(counter: Counter, label: str | None) -> dict[str, int]:
-    """The counter's values summed over its other labels; without a label under ''."""
+    """The counter's values summed over all labels but ``label``; under '' when it is None."""
     sums: dict[str, int] = {}
     for family in counter.collect():
         for sample in family.samples:

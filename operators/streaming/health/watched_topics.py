@@ -1,6 +1,6 @@
-"""Sources and sinks that tell the flow's health how the engine gets on with its topics.
+"""Sources and sinks that report the engine's reads and writes to the flow's health.
 
-The engine's one thread reads and writes: what takes long in a topic holds up everything else.
+The engine reads and writes on one thread, so a slow topic blocks everything else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ State = TypeVar("State")
 
 
 class WatchedSource(FixedPartitionedSource[Item, State]):
-    """``source`` of ``topic``: each batch asked for and each snapshot is a sign of life."""
+    """Wraps ``source`` of ``topic``; each poll and each snapshot counts as progress."""
 
     def __init__(
         self, source: FixedPartitionedSource[Item, State], topic: str, health: Health
@@ -69,7 +69,7 @@ class _SourcePartition(StatefulSourcePartition[Item, State]):
 
 
 class WatchedSink(FixedPartitionedSink[Item, State]):
-    """``sink`` of ``topic``: what takes long in it is a wait for the topic."""
+    """Wraps ``sink`` of ``topic``; a long write counts as an outage of the topic."""
 
     def __init__(self, sink: FixedPartitionedSink[Item, State], topic: str, health: Health) -> None:
         self._sink = sink

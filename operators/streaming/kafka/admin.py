@@ -1,24 +1,30 @@
-"""Kafka's topics: what the settings ask for, what there is, and creating what is missing."""
+"""Kafka's topics: which the settings require, which exist, and creating the missing ones."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
 
 from operators.streaming.kafka.brokers import Brokers
-from schemas.errors import Misconfigured
+from operators.streaming.kafka.topic_config import UNLIMITED, risk_of, suffices
+from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import TopicSettings
 
-LETTER_HEADERS = 64 * 1024
-"""Bytes by which a dead letter may be larger than the record that failed."""
+LETTER_HEADER_BYTES = 64 * 1024
+"""How much larger a dead letter may be than the record that failed."""
+
+
+TOPIC_POLL_SECONDS = 0.05
+"""A broker learns of a new topic within milliseconds, on a busy machine within a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class WantedTopic:
-    """A Kafka topic as the settings ask for it."""
+    """A Kafka topic as the settings require it."""
 
     name: str
     partitions: int
@@ -26,21 +32,29 @@ class WantedTopic:
 
 
 def wanted_topics(topics: TopicSettings) -> list[WantedTopic]:
-    """Every topic that the flows read and write."""
+    """The topics that the flows read and write."""
     kafka = topics.kafka
     largest = kafka.max_record_bytes
-    durable = {"min.insync.replicas": str(min(2, kafka.replication))}
-    deleted = {"cleanup.policy": "delete", "retention.ms": _milliseconds(kafka.retention_hours)}
+    durable = {
+        "min.insync.replicas": str(min(2, kafka.replication)),
+        "unclean.leader.election.enable": "false",
+    }
+    deleted = {
+        "cleanup.policy": "delete",
+        "retention.ms": _milliseconds(kafka.retention_hours),
+        "retention.bytes": UNLIMITED,
+    }
     compacted = {
-        # Carries state: the latest change of each product stays. Compaction waits for the retention
-        # time, so that a consumer, and a flow that reads back its own output, sees every change.
+        # A changelog: the latest change of each product stays. Compaction waits for the retention
+        # time, so that consumers, and flows that read back their output, see every change.
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": _milliseconds(kafka.retention_hours),
     }
     letters = {
         "cleanup.policy": "delete",
         "retention.ms": _milliseconds(kafka.dead_letter_retention_hours),
-        "max.message.bytes": str(largest + LETTER_HEADERS),
+        "retention.bytes": UNLIMITED,
+        "max.message.bytes": str(largest + LETTER_HEADER_BYTES),
     }
     records = {"max.message.bytes": str(largest)}
     plans = {
@@ -57,7 +71,10 @@ def wanted_topics(topics: TopicSettings) -> list[WantedTopic]:
 
 
 def create_topics(brokers: Brokers, topics: Sequence[WantedTopic]) -> None:
-    """Create ``topics``, which must not exist yet. Raises Misconfigured when Kafka refuses one."""
+    """Create ``topics``; one that exists by now is left as it is. Each can be used afterwards.
+
+    Raises Misconfigured when Kafka refuses one, Unavailable when it takes too long.
+    """
     kafka = brokers.settings
     if not topics:
         return
@@ -69,14 +86,32 @@ def create_topics(brokers: Brokers, topics: Sequence[WantedTopic]) -> None:
         try:
             answer.result()
         except KafkaException as error:
+            # Another command was quicker, or the client has asked again after a slow answer.
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                continue
             raise Misconfigured(
-                f"{name} cannot be created: {error.args[0]}; check topics.kafka.replication and "
-                "the user's rights"
+                f"{name} cannot be created: {error.args[0].str()}; check "
+                "topics.kafka.replication and the user's rights"
             ) from error
+    _await_topics(brokers, set(answers))
+
+
+def _await_topics(brokers: Brokers, names: set[str]) -> None:
+    """Wait until the brokers report the topics to clients; the controller knows of them earlier."""
+    seconds = brokers.settings.timeout_seconds
+    until = time.monotonic() + seconds
+    while missing := names - existing_topics(brokers).keys():
+        if time.monotonic() >= until:
+            raise Unavailable(
+                f"{', '.join(sorted(missing))}: created, but the broker does not know of it "
+                f"after {seconds:g} s; run the command again",
+                reason="kafka",
+            )
+        time.sleep(TOPIC_POLL_SECONDS)
 
 
 def topic_differences(brokers: Brokers, topics: Sequence[WantedTopic]) -> list[str]:
-    """What to change so that Kafka's topics are as ``topics`` ask; a sentence per difference."""
+    """How Kafka's topics differ from ``topics`` and what to change; one sentence each."""
     kafka = brokers.settings
     existing = existing_topics(brokers)
     found = []
@@ -90,7 +125,7 @@ def topic_differences(brokers: Brokers, topics: Sequence[WantedTopic]) -> list[s
         if partitions != topic.partitions:
             found.append(
                 f"{topic.name}: {partitions} partitions, topics.partitions = {topic.partitions}; "
-                "more partitions move keys, so change them only while the flows are stopped and "
+                "adding partitions moves keys, so do it only while the flows are stopped and "
                 "have read everything"
             )
         if replication < kafka.replication:
@@ -98,34 +133,82 @@ def topic_differences(brokers: Brokers, topics: Sequence[WantedTopic]) -> list[s
                 f"{topic.name}: {replication} replicas of a partition, "
                 f"topics.kafka.replication = {kafka.replication}"
             )
-    return found + _config_differences(brokers, present)
+    configs = _configs(brokers, present)
+    found += [
+        _advice(topic, name, configs[topic.name][name])
+        for topic in present
+        for name, value in topic.config.items()
+        if not suffices(name, configs[topic.name][name], value)
+    ]
+    for topic in present:
+        replication, in_sync = existing[topic.name][1], configs[topic.name]["min.insync.replicas"]
+        if int(in_sync) > replication:
+            found.append(
+                f"{topic.name}: min.insync.replicas is {in_sync}, but a partition has "
+                f"{replication} replicas, so nothing can be written"
+            )
+    return found
 
 
-def _config_differences(brokers: Brokers, topics: Sequence[WantedTopic]) -> list[str]:
+def unsafe_topics(brokers: Brokers, topics: Sequence[WantedTopic]) -> list[str]:
+    """What makes Kafka's topics unfit for a flow, and what to change; one sentence each.
+
+    Missing topics, and differences that lose nothing by themselves, are left to
+    :func:`topic_differences`.
+    """
+    existing = existing_topics(brokers)
+    present = [
+        # A topic with a single copy is not made safer by any number here.
+        replace(
+            topic,
+            config={
+                **topic.config,
+                "min.insync.replicas": str(min(2, existing[topic.name][1])),
+            },
+        )
+        for topic in topics
+        if topic.name in existing
+    ]
+    configs = _configs(brokers, present)
+    return [
+        f"{_advice(topic, name, configs[topic.name][name])} ({risk})"
+        for topic in present
+        for name in topic.config
+        if (risk := risk_of(name, configs[topic.name][name], topic.config)) is not None
+    ]
+
+
+def _configs(brokers: Brokers, topics: Sequence[WantedTopic]) -> dict[str, dict[str, str]]:
+    """Per topic, its value of each setting of ``topics``; as wanted where Kafka reports none."""
     if not topics:
-        return []
-    found = []
+        return {}
+    found = {}
     resources = {ConfigResource(ResourceType.TOPIC, topic.name): topic for topic in topics}
-    with brokers.asked():
+    with brokers.reporting_outages():
         answers = brokers.admin.describe_configs(
             list(resources), request_timeout=brokers.settings.timeout_seconds
         )
         for resource, answer in answers.items():
             topic, config = resources[resource], answer.result()
-            for name, value in topic.config.items():
-                if config[name].value != value:
-                    found.append(
-                        f"{topic.name}: {name} is {config[name].value}, should be {value}; "
-                        f"kafka-configs.sh --alter --topic {topic.name} "
-                        f"--add-config {name}={value}"
-                    )
+            found[topic.name] = {
+                name: config[name].value if name in config else wanted
+                for name, wanted in topic.config.items()
+            }
     return found
 
 
+def _advice(topic: WantedTopic, name: str, found: str) -> str:
+    value = topic.config[name]
+    return (
+        f"{topic.name}: {name} is {found}, should be {value}; "
+        f"kafka-configs.sh --alter --topic {topic.name} --add-config {name}={value}"
+    )
+
+
 def existing_topics(brokers: Brokers) -> dict[str, tuple[int, int]]:
-    """Topic -> (partitions, replicas of the partition that has the fewest)."""
+    """Topic -> (number of partitions, lowest number of replicas of a partition)."""
     admin = brokers.admin
-    with brokers.asked():
+    with brokers.reporting_outages():
         try:
             topics = admin.list_topics(timeout=brokers.settings.timeout_seconds).topics
         finally:

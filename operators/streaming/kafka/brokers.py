@@ -1,7 +1,8 @@
-"""How the brokers are reached: client configurations, and what their errors mean.
+"""Access to the brokers: client configurations, and the meaning of their errors.
 
-librdkafka retries by itself whatever can pass: an outage is no error but a silence. What is told
-here is the silence at the start (Unavailable), and what no waiting repairs (Misconfigured).
+librdkafka retries transient errors itself, so an outage shows as a missing answer, not as an error.
+This module reports missing answers at the start as Unavailable, and errors that only another
+setting or right can remove as Misconfigured.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
 
+from operators.streaming.kafka.clients import Admin, Clients, ConfluentClients, Consumer, Producer
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import KafkaSettings, TopicSettings
 
@@ -38,59 +39,68 @@ _REFUSED = frozenset(
         KafkaError.UNSUPPORTED_SASL_MECHANISM,
     }
 )
-"""Errors that only another setting, or another right, takes away."""
+"""Errors that only another setting or another right can remove."""
 
 OLD_EPOCH = (KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
-"""A partition has been given a leader anew since the client heard of it, as after a restart."""
+"""A partition has a new leader that the client does not know yet, as after a broker's restart."""
+
+_CLIENTS = ConfluentClients()
 
 
 class Brokers:
-    """The Kafka cluster that the settings name; makes its clients. Threads may share it."""
+    """The Kafka cluster that the settings name; creates its clients. Thread-safe."""
 
-    def __init__(self, topics: TopicSettings) -> None:
+    def __init__(
+        self,
+        topics: TopicSettings,
+        clients: Clients = _CLIENTS,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings: KafkaSettings = topics.kafka
-        self.names = ",".join(topics.brokers)
+        self.addresses = ",".join(topics.brokers)
+        self._clients = clients
+        self._clock = clock
         self._outage: tuple[float, str] | None = None
-        self._problem: KafkaError | None = None
-        """Why the brokers refuse; told by whoever asks next, as their own error is a silence."""
+        self._refusal: KafkaError | None = None
+        """Why the brokers refuse: librdkafka reports it once, and lets later requests time out."""
         self._lock = threading.Lock()
 
     @property
     def outage(self) -> tuple[float, str] | None:
-        """Since when (time.monotonic()) the brokers do not answer, and why; None: they do, as far
-        as was heard."""
+        """The outage's start (seconds of the clock) and latest error; None: no known outage."""
         return self._outage
 
     @property
     def down(self) -> bool:
-        """Whether the last that was heard of the brokers is that they do not answer."""
+        """Whether the brokers did not answer the latest request."""
         return self._outage is not None
 
-    def answered(self) -> None:
-        """To be called after an answer: it ends an outage."""
+    def note_answer(self) -> None:
+        """End the outage, if there is one."""
         with self._lock:
-            before, self._outage, self._problem = self._outage, None, None
+            before, self._outage, self._refusal = self._outage, None, None
         if before is not None:
-            log.info("kafka answers again", brokers=self.names)
+            log.info("kafka answers again", brokers=self.addresses)
 
-    def silent(self, error: KafkaError) -> None:
-        """To be called when a question was not answered: it begins an outage."""
+    def note_outage(self, error: KafkaError) -> None:
+        """Begin an outage, or update the error of the present one."""
         with self._lock:
             before = self._outage
-            self._outage = (before[0] if before else time.monotonic(), str(error))
+            self._outage = (before[0] if before else self._clock(), error.str())
         if before is None:
-            log.warning("kafka does not answer, waiting", brokers=self.names, error=str(error))
+            log.warning("kafka does not answer, waiting", brokers=self.addresses, error=error.str())
 
     @cached_property
-    def admin(self) -> AdminClient:
-        """One for all: it takes longer to connect than to be answered."""
+    def admin(self) -> Admin:
+        """Shared, because connecting takes longer than a request."""
         with self._configured():
-            return AdminClient(self._config())
+            return self._clients.admin(self._config())
 
     def consumer(self, group: str, **config: Any) -> Consumer:
-        """A consumer that commits nothing by itself, and fails where its offset is gone."""
+        """A consumer that does not commit automatically, and fails when its offset was deleted."""
         with self._configured():
-            return Consumer(
+            return self._clients.consumer(
                 self._config()
                 | {
                     "group.id": group,
@@ -98,8 +108,8 @@ class Brokers:
                     "enable.auto.offset.store": False,
                     "auto.offset.reset": "error",
                     "allow.auto.create.topics": False,
-                    # Read ahead a moment's work, not librdkafka's 64 MB per partition; and look
-                    # for room often, not once a second, or the short queue would run dry.
+                    # A short read-ahead queue instead of librdkafka's 64 MB per partition, refilled
+                    # often instead of once a second, or it would run empty.
                     "queued.min.messages": 2000,
                     "queued.max.messages.kbytes": 8192,
                     "fetch.queue.backoff.ms": 5,
@@ -107,69 +117,95 @@ class Brokers:
                 | config
             )
 
+    def member(self, group: str, instance: str) -> Consumer:
+        """A consumer that joins ``group`` under the static id ``instance``."""
+        kafka = self.settings
+        protocol: dict[str, Any] = {"group.protocol": kafka.group_protocol}
+        if kafka.group_protocol == "classic":
+            protocol |= {
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": int(1000 * kafka.session_timeout_seconds),
+                "heartbeat.interval.ms": int(1000 * kafka.session_timeout_seconds / 4),
+            }
+        return self.consumer(
+            group,
+            **{
+                "group.instance.id": instance,
+                "enable.partition.eof": True,
+                "queued.max.messages.kbytes": 16384,  # one queue for all partitions
+                # New partitions, and a topic that was replaced, are noticed within this time.
+                "topic.metadata.refresh.interval.ms": 30_000,
+            },
+            **protocol,
+        )
+
     def producer(self, **config: Any) -> Producer:
-        """A producer that delivers each record once and in order, or says that it could not."""
+        """A producer that delivers each record once and in order, or reports a failure."""
         with self._configured():
-            return Producer(
+            return self._clients.producer(
                 self._config()
                 | {
                     "enable.idempotence": True,
                     "acks": "all",
                     "delivery.timeout.ms": int(1000 * self.settings.delivery_timeout_seconds),
-                    "partitioner": "murmur2_random",  # as Java's: a key has one partition for all
+                    "partitioner": "murmur2_random",  # as in the Java client
                     "compression.type": "lz4",
                     "linger.ms": 5,
-                    # The topic decides what is too large, not a second limit here.
+                    # The topic's own limit is the only one.
                     "message.max.bytes": 64 * 2**20,
                 }
                 | config
             )
 
-    def ask(self, question: Callable[[], Answer]) -> Answer:
-        """The answer to ``question``, asked again for ``timeout_seconds`` while that can help.
+    def retry(self, request: Callable[[], Answer]) -> Answer:
+        """Send ``request``, again for up to ``timeout_seconds`` while its errors are transient.
 
-        Raises Misconfigured or Unavailable when there is none.
+        Raises Misconfigured or Unavailable when it fails.
         """
         until = time.monotonic() + self.settings.timeout_seconds
         while True:
-            again = time.monotonic() < until
+            retried = time.monotonic() < until
             try:
-                with self.asked(again=again):
-                    return question()
+                with self.reporting_outages(retried=retried):
+                    return request()
             except Unavailable as error:
-                if not (again and _passes(error.__cause__)):
+                if not (retried and _is_transient(error.__cause__)):
                     raise
                 time.sleep(0.2)
 
     @contextmanager
-    def asked(self, *, again: bool = False) -> Iterator[None]:
-        """Around a question that must be answered: Misconfigured or Unavailable when it is not.
+    def reporting_outages(self, *, retried: bool = False) -> Iterator[None]:
+        """Note whether the request inside was answered.
 
-        ``again``: it is asked again where that can help, so that a broker's "not now" (no leader
-        yet, an old epoch, a group that is being loaded) is an answer, and no outage.
+        ``retried``: the caller sends it again after a transient error. A broker that answers with
+        such an error (no leader yet, an old epoch, a group being loaded) is then not an outage.
+        Raises Misconfigured or Unavailable in place of the client's errors.
         """
         try:
             yield
         except KafkaException as raised:
-            explained = self.explained(self._problem or raised.args[0])
-            not_now = again and _passes(raised) and raised.args[0].code() > 0  # below: our client's
-            if isinstance(explained, Unavailable) and not not_now:
-                self.silent(raised.args[0])
-            raise explained from raised
-        except TimeoutError as raised:  # of the admin client's futures
+            error = self.to_error(self._refusal or raised.args[0])
+            # Codes of brokers are positive, those of our client negative.
+            answered = retried and _is_transient(raised) and raised.args[0].code() > 0
+            if isinstance(error, Unavailable) and not answered:
+                self.note_outage(raised.args[0])
+            raise error from raised
+        except TimeoutError as raised:  # from the admin client's futures
             timed_out = KafkaError(KafkaError._TIMED_OUT, "no answer in time")
-            self.silent(timed_out)
-            raise self.explained(timed_out) from raised
-        self.answered()
+            self.note_outage(timed_out)
+            raise self.to_error(timed_out) from raised
+        self.note_answer()
 
-    def explained(self, error: KafkaError) -> Misconfigured | Unavailable:
-        """What ``error`` means, and what to do about it."""
+    def to_error(self, error: KafkaError) -> Misconfigured | Unavailable:
+        """The error for people: what ``error`` means, and what to do about it."""
         if error.code() in _REFUSED:
             return Misconfigured(
-                f"Kafka at {self.names} refuses: {error}; see topics.kafka and the rights there"
+                f"Kafka at {self.addresses} refuses: {error.str()}; check topics.kafka and "
+                "the user's rights"
             )
         return Unavailable(
-            f"Kafka at {self.names} does not answer ({error}): start it, or set topics.brokers"
+            f"Kafka at {self.addresses} does not answer ({error.str()}): start it, or set "
+            "topics.brokers"
         )
 
     @contextmanager
@@ -177,18 +213,18 @@ class Brokers:
         try:
             yield
         except KafkaException as error:
-            raise Misconfigured(f"topics.kafka: {error.args[0]}") from error
+            raise Misconfigured(f"topics.kafka: {error.args[0].str()}") from error
 
     def _config(self) -> dict[str, Any]:
         kafka = self.settings
         config: dict[str, Any] = {
-            "bootstrap.servers": self.names,
+            "bootstrap.servers": self.addresses,
             "security.protocol": kafka.security_protocol,
             "client.id": "looksync",
             "enable.metrics.push": False,
-            "log_level": 2,  # what matters comes through error_cb, once per outage
+            "log_level": 2,  # error_cb logs errors, once per outage
             "error_cb": self._on_error,
-            "reconnect.backoff.max.ms": 2000,  # back within 2 s of the brokers, not 10
+            "reconnect.backoff.max.ms": 2000,  # reconnect within 2 s, not 10
             "socket.keepalive.enable": True,
         }
         if kafka.security_protocol in ("SSL", "SASL_SSL"):
@@ -212,21 +248,21 @@ class Brokers:
         return config
 
     def _on_error(self, error: KafkaError) -> None:
-        """On whatever thread polls a client."""
+        """Note an error; runs on the thread that polls the client."""
         if error.code() in _REFUSED:
-            if self._problem is None:
-                log.error("kafka refuses", brokers=self.names, error=str(error))
-            self._problem = error
+            if self._refusal is None:
+                log.error("kafka refuses", brokers=self.addresses, error=error.str())
+            self._refusal = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self.silent(error)
+            self.note_outage(error)
 
 
-def _passes(error: BaseException | None) -> bool:
-    """Whether the same question may have an answer in a moment."""
+def _is_transient(error: BaseException | None) -> bool:
+    """Whether the same request may succeed in a moment."""
     if not isinstance(error, KafkaException):
         return False
-    passing = {KafkaError._NOENT, *OLD_EPOCH}  # _NOENT: no leader, as while a broker comes back
-    return bool(error.args[0].retriable() or error.args[0].code() in passing)
+    transient = {KafkaError._NOENT, *OLD_EPOCH}  # _NOENT: no leader, as while a broker restarts
+    return bool(error.args[0].retriable() or error.args[0].code() in transient)
 
 
 def _there(setting: str, file: Path | None) -> str | None:

@@ -1,14 +1,15 @@
-"""What a consumer group's committed offset says of a partition, beside the offset itself.
+"""A partition's committed offset in the consumer group, and its metadata.
 
-The committed offset is the first record that is not handled, so that lag is true for whoever looks
-at the group. Later records may be handled already: which of them are not is in the commit's
-metadata, so that the commit alone tells exactly where another process, with a recovery store of
-its own, has to go on (decisions/082). The metadata also names the owner: the recovery store whose
-process reads the partition.
+The committed offset is the first record that is not handled, so that the group's lag is correct.
+Later records may be handled already: the metadata lists which are not, so that the commit alone
+says where the partition's next owner resumes (decisions/080). The metadata also names the
+transactional id of the owner, and the topic that the offset counts records of.
 
-    {"store": "4f0c...", "beat": 1021, "ended": false, "position": 512, "pending": "0-3,17"}
+    {"owner": "looksync.catalog.host-0", "beat": 1021, "ended": false,
+     "cluster": "mZ8W9kfZTW6brazO87vOGw", "topic": "BKgoYE9NTUWWZrDfX5jF4A",
+     "position": 512, "pending": "0-3,17"}
 
-Position and pending are counted from the committed offset.
+Position and pending offsets are relative to the committed offset.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-LONGEST = 4000
-"""Characters of metadata; brokers take 4,096 bytes (offset.metadata.max.bytes)."""
+MOST_PENDING = 400
+"""Records of a partition that may be in flight at once, so that the metadata fits into the 4,096
+bytes that brokers accept (offset.metadata.max.bytes): 9 bytes for each even when none are
+neighbours and the last is 10 million records after the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicIdentity:
+    """Which topic a position is in: a name may be given to another one."""
+
+    cluster: str
+    topic: str
+    """Kafka's id of the topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a partition's records have been handled."""
+    """Which records of a partition have been handled."""
 
     position: int
     """No record from here on has been handled."""
@@ -37,44 +49,51 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A partition's committed offset with what its metadata says."""
+    """A partition's committed offset and its metadata."""
 
     progress: Progress
-    store: str = ""
-    """Id of the owner's recovery store; empty: no flow has committed it."""
+    owner: str = ""
+    """Transactional id of the process that committed it; empty: no flow has."""
     beat: int = 0
-    """Grows while the owner lives."""
+    """The number of the owner's transaction."""
     ended: bool = True
-    """The owner has ended in order, and everything it wrote belongs to ``progress``."""
+    """The owner has released the partition: it has no transaction that touches the partition."""
+    identity: TopicIdentity | None = None
+    """None: committed by another tool, or an older version."""
+    reserved: str = ""
+    """The job that works in the flow's place: the flow does not start before it has ended."""
 
     def metadata(self) -> str:
         first = self.progress.committed
         fields = {
-            "store": self.store,
+            "owner": self.owner,
             "beat": self.beat,
             "ended": self.ended,
             "position": self.progress.position - first,
             "pending": _ranges([offset - first for offset in self.progress.pending]),
         }
-        text = json.dumps(fields)
-        if len(text) <= LONGEST:
-            return text
-        # Too scattered to be told: whoever goes on from here repeats what was handled after it.
-        return json.dumps(fields | {"position": 0, "pending": "", "ended": False})
+        if self.identity is not None:
+            fields |= {"cluster": self.identity.cluster, "topic": self.identity.topic}
+        if self.reserved:
+            fields |= {"reserved": self.reserved}
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def parse(cls, offset: int, metadata: str | None) -> Commit:
-        """The commit as it was read; of another tool's, only the offset counts."""
+        """The commit at ``offset``; metadata of another tool is ignored."""
         try:
             fields = json.loads(metadata or "")
             pending = tuple(offset + ahead for ahead in _numbers(fields["pending"]))
+            cluster, topic = fields.get("cluster"), fields.get("topic")
             return cls(
                 Progress(offset + int(fields["position"]), pending),
-                str(fields["store"]),
+                str(fields.get("owner", "")),
                 int(fields["beat"]),
                 bool(fields["ended"]),
+                TopicIdentity(str(cluster), str(topic)) if cluster and topic else None,
+                str(fields.get("reserved", "")),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return cls(Progress(offset))
 
 
@@ -91,7 +110,7 @@ def _ranges(numbers: list[int]) -> str:
 
 def _numbers(ranges: str) -> list[int]:
     numbers: list[int] = []
-    for part in filter(None, ranges.split(",")):
-        first, _, last = part.partition("-")
+    for piece in filter(None, ranges.split(",")):
+        first, _, last = piece.partition("-")
         numbers.extend(range(int(first), int(last or first) + 1))
     return numbers

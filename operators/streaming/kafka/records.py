@@ -1,6 +1,6 @@
-"""A record as a Kafka message and back; bytes that are no text survive the way through.
+"""Conversion between records and Kafka messages, without loss.
 
-Keys and header values are text here and bytes there. Bytes that are not UTF-8 become text with
+Keys and header values are text in a record and bytes in a message. Bytes that are not UTF-8 become
 lone surrogates (``surrogateescape``), and the same bytes again when they are written.
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from confluent_kafka import Message
 
+from operators.streaming.kafka.clients import Headers
 from schemas.records import MalformedRecord, Position, Record
 
 
 def from_message(message: Message[bytes, bytes]) -> Record:
-    """The record in ``message``; MalformedRecord when its key or value is none of ours."""
+    """The record in ``message``; MalformedRecord when it has no value or no UTF-8 key."""
     position = _position(message)
     key, value = message.key(), message.value()
     pairs: list[tuple[str, object]] = []
@@ -36,12 +37,12 @@ def from_message(message: Message[bytes, bytes]) -> Record:
 
 
 def key_bytes(record: Record) -> bytes:
-    """The key as it is written."""
+    """The key as Kafka stores it."""
     return _bytes(record.key)
 
 
-def header_bytes(record: Record) -> list[tuple[str, str | bytes | None]]:
-    """The headers as they are written."""
+def header_bytes(record: Record) -> Headers:
+    """The headers as Kafka stores them."""
     return [(name, _bytes(text)) for name, text in record.headers.items()]
 
 
@@ -62,5 +63,5 @@ def _text(content: object) -> str:
 def _bytes(text: str) -> bytes:
     try:
         return text.encode(errors="surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate out of JSON, which no bytes stand behind
+    except UnicodeEncodeError:  # a lone surrogate from JSON, not from bytes
         return text.encode(errors="surrogatepass")

@@ -1,20 +1,26 @@
-"""Putting dead letters of Kafka topics back: one transaction for the records and their marks.
+"""Replays and discards dead letters of Kafka topics: records and marks in one transaction.
 
-A mark is an empty record on the dead-letter topic that names a letter which has been put back; it
-has the letter's key, so it lies in the letter's partition, and goes when the letter goes. Replays
-of one topic share a transactional id: of two at once the broker lets only the later one commit,
-and what a killed one had begun is never seen.
+A mark is an empty record on the dead-letter topic that names a replayed or discarded letter. It has
+the letter's key, so it is in the letter's partition and expires after it. Replays of one topic
+share a transactional id: when two run at once the broker fences off the earlier one, and the
+records of a killed replay are never visible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 
-from confluent_kafka import Producer
-
-from operators.streaming.dead_letters import REPLAYED, StoredLetter, put_back, read_letters
+from operators.streaming.dead_letters import (
+    DISCARDED,
+    REPLAYED,
+    StoredLetter,
+    read_letters,
+    to_replay_record,
+)
+from operators.streaming.kafka.clients import Producer
 from operators.streaming.kafka.records import header_bytes, key_bytes
 from operators.streaming.kafka.topic import KafkaTopic
+from operators.streaming.letter_selection import ALL, Selection
 from schemas.errors import Unavailable
 from schemas.records import Record
 
@@ -22,12 +28,47 @@ CHUNK = 1000
 """Letters per transaction."""
 
 
-def replay(letters: KafkaTopic, source: KafkaTopic, names: Collection[str] | None = None) -> int:
-    """Put letters back on ``source``, each once however often this is called; how many were put.
+def replay(letters: KafkaTopic, source: KafkaTopic, selection: Selection = ALL) -> int:
+    """Append the failed records to ``source`` again, each once over all calls; their number.
 
-    ``names``: only these letters; None: all. Raises Unavailable when the brokers do not answer
-    in time, or another replay of the topic has begun: what was put back before is marked.
+    Raises Unavailable when the brokers do not answer in time, or another replay of the topic has
+    begun: what was replayed until then is marked.
     """
+
+    def repeat(producer: Producer, stored: StoredLetter) -> None:
+        _produce(producer, source, to_replay_record(stored))
+        _produce(producer, letters, _mark(stored, REPLAYED))
+
+    return _settle(letters, source, selection, repeat)
+
+
+def discard(letters: KafkaTopic, source: KafkaTopic, selection: Selection = ALL) -> int:
+    """Mark the letters as not to be replayed; their number. Raises Unavailable as `replay`."""
+
+    def give_up(producer: Producer, stored: StoredLetter) -> None:
+        _produce(producer, letters, _mark(stored, DISCARDED))
+
+    return _settle(letters, source, selection, give_up)
+
+
+def settled(letters: KafkaTopic) -> dict[str, str]:
+    """What became of letters, by name: REPLAYED or DISCARDED."""
+    return {
+        record.headers[kind]: kind
+        for partition in range(letters.partitions)
+        for record in letters.read(partition)
+        for kind in (REPLAYED, DISCARDED)
+        if kind in record.headers
+    }
+
+
+def _settle(
+    letters: KafkaTopic,
+    source: KafkaTopic,
+    selection: Selection,
+    settle: Callable[[Producer, StoredLetter], None],
+) -> int:
+    """``settle`` the selected letters in transactions; their number."""
     brokers = letters.brokers
     timeout = brokers.settings.timeout_seconds
     producer = brokers.producer(
@@ -37,35 +78,23 @@ def replay(letters: KafkaTopic, source: KafkaTopic, names: Collection[str] | Non
             "delivery.timeout.ms": 60_000,
         }
     )
-    with brokers.asked():
+    with brokers.reporting_outages():
         producer.init_transactions(timeout)
-    # Read after that: nobody else's replay can add marks from now on.
-    done = {
-        record.headers[REPLAYED]
-        for partition in range(letters.partitions)
-        for record in letters.read(partition)
-        if REPLAYED in record.headers
-    }
-    chosen = {
-        stored.name: stored
-        for stored in read_letters(letters)
-        if stored.name not in done and (names is None or stored.name in names)
-    }
-    waiting = list(chosen.values())
+    # Read the marks only now: no other replay can add any from here on.
+    waiting = list(selection.choose(read_letters(letters), settled(letters)).values())
     for start in range(0, len(waiting), CHUNK):
-        with brokers.asked():
+        with brokers.reporting_outages():
             producer.begin_transaction()
             for stored in waiting[start : start + CHUNK]:
-                _produce(producer, source, put_back(stored))
-                _produce(producer, letters, _mark(stored))
+                settle(producer, stored)
             if producer.flush(60.0):
-                raise Unavailable(f"Kafka at {brokers.names} stopped answering")
+                raise Unavailable(f"Kafka at {brokers.addresses} stopped answering")
             producer.commit_transaction(timeout)
-    return len(chosen)
+    return len(waiting)
 
 
-def _mark(stored: StoredLetter) -> Record:
-    return Record(stored.record.key, b"", {REPLAYED: stored.name})
+def _mark(stored: StoredLetter, kind: str) -> Record:
+    return Record(stored.record.key, b"", {kind: stored.name})
 
 
 def _produce(producer: Producer, topic: KafkaTopic, record: Record) -> None:

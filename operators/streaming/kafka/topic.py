@@ -1,20 +1,30 @@
-"""A Kafka topic, for people's commands and as what flows read and write."""
+"""A Kafka topic, as commands and flows use it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec
 
 from operators.streaming.kafka.brokers import OLD_EPOCH, Brokers
+from operators.streaming.kafka.clients import Consumer
+from operators.streaming.kafka.progress import TopicIdentity
 from operators.streaming.kafka.records import from_message, header_bytes, key_bytes
 from schemas.errors import Misconfigured, Unavailable
 from schemas.records import Position, Record
 
 CHUNK = 1000
-"""Messages taken at once."""
+"""Messages per consume call."""
+CONSUME_SECONDS = 1.0
+"""Longest wait of a consume call."""
 
 
 class KafkaTopic:
@@ -26,31 +36,57 @@ class KafkaTopic:
 
     @cached_property
     def partitions(self) -> int:
-        """Raises Misconfigured when there is no such topic, Unavailable without an answer."""
+        """Raises Misconfigured without such a topic, Unavailable without an answer."""
         admin = self.brokers.admin
-        with self.brokers.asked():
+        with self.brokers.reporting_outages():
             try:
-                # Of all topics: asked for by name, brokers may create it with their defaults.
+                # List all topics: brokers may create a topic that is requested by name.
                 topics = admin.list_topics(timeout=self.brokers.settings.timeout_seconds).topics
             finally:
                 admin.poll(0)
         if self.name not in topics:
             raise Misconfigured(
-                f"there is no topic {self.name} on Kafka at {self.brokers.names}: run "
+                f"there is no topic {self.name} on Kafka at {self.brokers.addresses}: run "
                 "`looksync topics create`"
             )
         return len(topics[self.name].partitions)
 
-    def append(self, records: Iterable[Record]) -> list[Position]:
-        """Append ``records``, on all replicas in sync when this returns; their positions.
+    def identity(self) -> TopicIdentity:
+        """Which topic has this name now. Raises Misconfigured without one, or Unavailable."""
+        brokers = self.brokers
+        timeout = brokers.settings.timeout_seconds
 
-        Raises Unavailable when some could not be delivered: those before may have been.
+        def request() -> TopicIdentity | None:
+            described = brokers.admin.describe_topics(
+                TopicCollection([self.name]), request_timeout=timeout
+            )
+            cluster = brokers.admin.list_topics(timeout=timeout).cluster_id
+            try:
+                topic = described[self.name].result(timeout)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    return None
+                raise
+            return TopicIdentity(str(cluster), str(topic.topic_id))
+
+        identity = brokers.retry(request)
+        if identity is None:
+            raise Misconfigured(
+                f"the topic {self.name} has been deleted from Kafka at {brokers.addresses}: run "
+                "`looksync topics create`"
+            )
+        return identity
+
+    def append(self, records: Iterable[Record]) -> list[Position]:
+        """Append ``records`` to all in-sync replicas; their positions, in order.
+
+        Raises Unavailable when some were not delivered; others may have been.
         """
         positions: list[Position] = []
         failures: list[KafkaError] = []
         producer, unset = self.brokers.producer(), Position(self.name, -1, -1)
 
-        def noted(index: int, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
+        def note(index: int, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
             if error is not None:
                 failures.append(error)
             else:
@@ -65,7 +101,7 @@ class KafkaTopic:
                         value=record.value,
                         key=key_bytes(record),
                         headers=header_bytes(record),
-                        on_delivery=partial(noted, index),
+                        on_delivery=partial(note, index),
                     )
                     break
                 except BufferError:
@@ -75,18 +111,18 @@ class KafkaTopic:
         if failures:
             raise Unavailable(
                 f"{self.name}: {len(failures)} of {len(positions)} records were not delivered: "
-                f"{failures[0]}"
+                f"{failures[0].str()}"
             )
         return positions
 
     def read(self, partition: int, offset: int = 0) -> Iterator[Record]:
-        """The records from ``offset`` (or the first there is) to the present end."""
+        """The records from ``offset`` (or the first that exists) to the present end."""
         for message in self.messages({partition: offset}):
             yield from_message(message)
 
     def messages(self, starts: dict[int, int]) -> Iterator[Message[bytes, bytes]]:
-        """The messages of each partition from its start on (or from the first there is), to its
-        present end, partitions mixed."""
+        """The messages of each partition in ``starts`` from its offset there (or the first that
+        exists) to its present end; the partitions interleave."""
         ends = self.end_offsets()
         if all(start >= ends[partition] for partition, start in starts.items()):
             return
@@ -98,34 +134,34 @@ class KafkaTopic:
         consumer = self.brokers.consumer("looksync.reader", **{"enable.partition.eof": True})
         try:
             consumer.assign([TopicPartition(self.name, p, start) for p, start in todo.items()])
-            yield from self._consumed(consumer, set(todo), ends)
+            yield from self._consume(consumer, set(todo), ends)
         finally:
             consumer.close()
 
-    def _consumed(
+    def _consume(
         self, consumer: Consumer, todo: set[int], ends: dict[int, int]
     ) -> Iterator[Message[bytes, bytes]]:
         silent = 0.0
         while todo:
-            messages = consumer.consume(CHUNK, 1.0)
-            silent = 0.0 if messages else silent + 1.0
+            messages = consumer.consume(CHUNK, CONSUME_SECONDS)
+            silent = 0.0 if messages else silent + CONSUME_SECONDS
             if silent > self.brokers.settings.timeout_seconds:
-                raise Unavailable(f"Kafka at {self.brokers.names} stopped answering")
+                raise Unavailable(f"Kafka at {self.brokers.addresses} stopped answering")
             for message in messages:
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise self.brokers.to_error(error)
                 partition, offset = message.partition(), message.offset()
                 assert partition is not None
                 assert offset is not None
-                error = message.error()
                 if error is None and offset < ends[partition]:
                     yield message
-                elif error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise self.brokers.explained(error)
-                # Past the end, or at it: the last offsets may be markers that are no messages.
+                # At or past the end: the last offsets may be markers, which are not delivered.
                 if offset + (error is None) >= ends[partition]:
                     todo.discard(partition)
 
     def end_offsets(self) -> dict[int, int]:
-        """Per partition, the offset that its next record will have."""
+        """Per partition, the offset of its next record."""
         return self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
@@ -133,14 +169,14 @@ class KafkaTopic:
         timeout = self.brokers.settings.timeout_seconds
         admin = self.brokers.admin
 
-        def asked() -> dict[int, int]:
+        def request() -> dict[int, int]:
             answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
             try:
                 return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
             except KafkaException as error:
                 if error.args[0].code() in OLD_EPOCH:
-                    # The client would go on asking with the leaders that it knows for minutes.
+                    # The client would use the old leaders for minutes: refresh its metadata.
                     admin.list_topics(self.name, timeout=timeout)
                 raise
 
-        return self.brokers.ask(asked)
+        return self.brokers.retry(request)

@@ -1,4 +1,4 @@
-"""Training batches: photographs, crops of looks that wear them, windows, and sentences on all."""
+"""Training batches: photographs, crops of looks that show them, windows, and their captions."""
 
 import random
 from collections import defaultdict
@@ -21,7 +21,7 @@ PAIRS, NEAR, WINDOWS, EMPTY = 56, 20, 22, 6
 CELLS = 28
 """Label points along a side of a window: four for each of the seven patches."""
 _ONE_DEPARTMENT_SHARE = 0.4
-# How often a department is drawn: more often where garments overlap and are hard to tell apart.
+# Sampling weights: higher for departments whose garments overlap and are hard to distinguish.
 _DEPARTMENT_WEIGHTS = {
     "headwear": 1.2,
     "eyewear": 0.7,
@@ -87,8 +87,8 @@ class Batches:
         """The photographs of the first shard."""
         return self._shards[0].photos
 
-    def ahead(self, depth: int = 3) -> Iterator[Batch]:
-        """Batches, prepared by another thread."""
+    def prefetch(self, depth: int = 3) -> Iterator[Batch]:
+        """Batches, prepared on another thread."""
         queue: Queue[Batch] = Queue(depth)
 
         def fill() -> None:
@@ -128,7 +128,7 @@ class Batches:
         )
 
     def _pairs(self) -> list[_Item]:
-        """Of all departments, or all of one: those are hardest to tell apart."""
+        """From all departments or from a single one, whose garments are hardest to distinguish."""
         rng = self._rng
         one = rng.random() < _ONE_DEPARTMENT_SHARE
         names, weights = tuple(DEPARTMENTS), tuple(_DEPARTMENT_WEIGHTS.values())

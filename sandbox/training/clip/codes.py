@@ -1,4 +1,5 @@
-"""Garments as rows of integers, so that "the same" and "a true caption" become array operations."""
+"""Garments as rows of integers, so that equality and agreement with a caption are array
+operations."""
 
 from collections.abc import Mapping
 
@@ -43,7 +44,8 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 
 def encode(garment: Garment) -> list[int]:
-    """One integer per attribute; what the type has but the garment doesn't say is HIDDEN."""
+    """One integer per attribute; HIDDEN where the type has the attribute but the garment does not
+    say it."""
     row: list[int] = []
     for name in ATTRIBUTES:
         value = getattr(garment, name)
@@ -60,15 +62,15 @@ def nothing(label: int) -> list[int]:
 
 
 def claims_mask(claims: frozenset[str]) -> list[bool]:
-    """Which attributes a caption states."""
+    """A mask of the attributes that a caption states."""
     return [name in claims for name in ATTRIBUTES]
 
 
 def agreement(stated: Codes, claimed: Flags, seen: Codes) -> tuple[Flags, Flags]:
-    """Which of the statements (n, 8) are true of which pictures (m, 8): n x m (true, open).
+    """Whether statements (n, 8) are true of pictures (m, 8): two n x m arrays (true, open).
 
-    A statement about something hidden is open: neither true nor false. A HIDDEN value on the
-    stating side states nothing.
+    A statement about a hidden attribute is open: neither true nor false. HIDDEN in a statement
+    states nothing.
     """
     states = claimed & (stated != HIDDEN)
     equal = stated[:, None, :] == seen[None, :, :]

@@ -1,4 +1,4 @@
-"""Training pictures: looks with their truth, and product photographs of what they wear.
+"""Training pictures: looks with their ground truth, and photographs of the products worn.
 
 `python -m sandbox.training.clip.dataset --looks 10000` writes shards below `var/clip/train`;
 existing shards are kept. Two processes draw about 30 looks with their
@@ -33,13 +33,13 @@ Pixels = npt.NDArray[np.uint8]
 IMAGE_SIZE = 112
 LOOK_SIZE = (256, 384)
 SHARD_LOOKS = 1000
-# Photographs come in several resolutions; all are reduced to what the model sees.
+# Photographs are drawn in several resolutions, and reduced to the model's input size.
 _PHOTO_SIZES = (256, 160, 128)
 
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """A garment in a look: what it is, where it is seen, and its two photographs' row numbers."""
+    """A garment in a look: its attributes, its box, and the rows of its two photographs."""
 
     garment: Garment
     shown: Garment
@@ -60,7 +60,7 @@ class Shard:
 
 
 def photograph(garment: Garment, rng: random.Random) -> Image.Image:
-    """A product photograph as the model will see it."""
+    """A product photograph at the model's input size."""
     picture = draw_product(garment, rng, rng.choice(_PHOTO_SIZES))
     return picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
 
@@ -79,7 +79,7 @@ def _near(garment: Garment, rng: random.Random) -> Garment:
 
 
 def write_shard(folder: Path, seed: int, looks: int = SHARD_LOOKS) -> None:
-    """Draw a shard; deterministic in the seed. Written under another name until complete."""
+    """Draw a shard; the same seed draws the same shard. It gets its name when it is complete."""
     rng = random.Random(seed)
     pictures = np.empty((looks, LOOK_SIZE[1], LOOK_SIZE[0], 3), np.uint8)
     labels = np.empty((looks, LOOK_SIZE[1] // 4, LOOK_SIZE[0] // 4), np.uint8)
@@ -116,7 +116,7 @@ def write_shard(folder: Path, seed: int, looks: int = SHARD_LOOKS) -> None:
 
 
 def read_shard(path: Path) -> Shard:
-    """Read the shard whose truth is at `path`; pictures stay on disk until they are used."""
+    """Read the shard whose truth is at `path`; pictures are read from disk on use."""
     stem = str(path)[: -len(".json")]
     worn = [
         [

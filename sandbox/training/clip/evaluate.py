@@ -1,4 +1,4 @@
-"""Figures on held-out seeds: retrieval, zero-shot attributes, segmentation, abstention."""
+"""Metrics on held-out seeds: retrieval, zero-shot attributes, segmentation, abstention."""
 
 import argparse
 import json
@@ -39,14 +39,14 @@ from sandbox.world import (
     visible,
 )
 
-SEED = 90_001  # training shards count from 1,000
+SEED = 90_001  # training seeds begin at 1,000
 PRODUCTS, LOOKS, SEGMENTED = 2000, 250, 80
 _TOP = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Products of all different attributes, crops that wear some of them, and windows."""
+    """Products of distinct attributes, crops of looks that wear some of them, and windows."""
 
     products: list[Garment]
     photos: Pixels
@@ -57,7 +57,7 @@ class Evaluation:
 
 
 def evaluation_set(cache: Path = Path("var/clip/evaluation.pickle")) -> Evaluation:
-    """Drawn from its seed (half a minute), or read as it was drawn before."""
+    """Read the set from disk, or draw it from its seed (half a minute)."""
     if not cache.exists():
         cache.parent.mkdir(parents=True, exist_ok=True)
         cache.write_bytes(pickle.dumps(draw_evaluation_set(SEED)))
@@ -66,7 +66,7 @@ def evaluation_set(cache: Path = Path("var/clip/evaluation.pickle")) -> Evaluati
 
 
 def draw_evaluation_set(seed: int) -> Evaluation:
-    """Every look's garments are among the products."""
+    """The garments of every look are among the products."""
     rng = random.Random(seed)
     products: dict[Garment, None] = {}
     shown, crops, windows, cells = [], [], [], []
@@ -90,7 +90,7 @@ def draw_evaluation_set(seed: int) -> Evaluation:
 
 
 def squares() -> list[Box]:
-    """How a 256 x 384 look is cut at two scales: two of 256 px, six of 160 px."""
+    """Windows of a 256 x 384 look at two scales: two of 256 px, six of 160 px."""
     coarse: list[Box] = [(0, y, 256, y + 256) for y in (0, 128)]
     fine: list[Box] = [(x, y, x + 160, y + 160) for y in (0, 112, 224) for x in (0, 96)]
     return coarse + fine
@@ -133,7 +133,7 @@ class Encoder:
 def evaluate(
     model: torch.nn.Module, tokenizer: Any, truth: Evaluation, quick: bool = False
 ) -> dict[str, float]:
-    """All figures, or the few that say whether training goes well."""
+    """All metrics, or the few that show whether training progresses."""
     training = model.training
     model.eval()
     with torch.no_grad():
@@ -153,7 +153,7 @@ def _mean(values: Tensor) -> float:
 
 
 def _hits(name: str, scores: Tensor, true: Tensor) -> dict[str, float]:
-    """R@1 and R@10: the share of rows with a true column among their best."""
+    """R@1 and R@10: the share of rows with a true column among their first 1 and 10."""
     found = true.gather(1, scores.topk(_TOP).indices)
     return {f"{name} R@1": _mean(found[:, 0]), f"{name} R@10": _mean(found.any(1))}
 
@@ -213,7 +213,7 @@ def _words(encoder: Encoder) -> Tensor:
 
 
 def _regions(encoder: Encoder, truth: Evaluation) -> Tensor:
-    """Each crop's patches pooled where the heat map finds the crop's department."""
+    """Pool each crop's patches where the heat map finds the crop's department."""
     patches = encoder.patches(truth.crops)
     heat = (HEAT * patches @ _words(encoder).T).softmax(-1)
     labels = torch.tensor([LABELS.index(garment.department) for garment in truth.shown])

@@ -1,4 +1,4 @@
-"""What the model is trained through: all losses of a batch, read from one embedding space.
+"""The training losses of a batch, all in one embedding space.
 
 1. text <-> picture: captions against photographs and crops, with every true pair counted;
 2. crop <-> photograph of the same garment, against near-misses and a memory of photographs; and
@@ -34,7 +34,7 @@ _WEIGHTS = {
 
 
 class Learner(nn.Module):
-    """The model with what only training needs: read-outs, another scale, a memory."""
+    """The model with its training-only additions: read-out heads, a second scale, a memory bank."""
 
     def __init__(self, clip: nn.Module, tokenizer: Any) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Learner(nn.Module):
         return x @ clip.text_projection  # type: ignore[no-any-return]
 
     def forward(self, batch: Batch, frame: str, memory: bool) -> tuple[Tensor, dict[str, float]]:
-        """The weighted loss of a batch, and its parts."""
+        """The weighted loss of a batch, and its terms."""
         words = [frame.format(label) for label in LABELS]
         # Only the towers: similarities times a scale near 100 need more than bfloat16's 8 bits.
         with torch.autocast("cpu", torch.bfloat16):

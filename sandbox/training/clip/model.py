@@ -33,7 +33,7 @@ EMBED_DIM = 128
 WIDTH = 192
 CONTEXT = 32
 HEAT = 20.0
-"""Cosines of patches with the labels' texts, times this, are the logits of segmentation."""
+"""Scale from cosines of patches and label texts to segmentation logits."""
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 _VOCABULARY = 900
 _PAD, _BEGIN, _END = "<pad>", "<s>", "</s>"
@@ -42,7 +42,7 @@ _PAD, _BEGIN, _END = "<pad>", "<s>", "</s>"
 def train_tokenizer(folder: Path) -> int:
     """Train and save the tokenizer; returns the size of its vocabulary.
 
-    Byte-level with the whole byte alphabet: any text encodes, no token is ever unknown.
+    Byte-level with the whole byte alphabet: any text can be encoded.
     """
     rng = random.Random(0)
     corpus = [caption(sample_garment(rng), rng) for _ in range(20_000)]
@@ -74,7 +74,7 @@ def train_tokenizer(folder: Path) -> int:
 
 
 def config(vocabulary: int) -> dict[str, Any]:
-    """The model's configuration, as open_clip spells it."""
+    """The model's configuration in open_clip's format."""
     return {
         "embed_dim": EMBED_DIM,
         "vision_cfg": {
@@ -139,9 +139,8 @@ def image_and_patches(model: torch.nn.Module, images: Tensor) -> tuple[Tensor, T
 
 
 def whiten_patches(model: torch.nn.Module, pictures: Pixels, rng: np.random.Generator) -> None:
-    """Start the patch embedding from the data's principal components, whitened.
-
-    Random filters spend the first minutes of training on becoming these.
+    """Initialise the patch embedding with the whitened principal components of the data, which
+    random filters would take minutes of training to learn.
     """
     visual: Any = model.visual
     n, size = len(pictures), PATCH

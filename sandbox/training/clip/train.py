@@ -2,8 +2,8 @@
 
 `python -m sandbox.training.clip.train --minutes 43 --out sandbox/weights/clip`
 
-Muon and AdamW, one cosine schedule over the minutes asked for; a checkpoint every seven minutes,
-from which the same command resumes.
+Muon and AdamW, one cosine schedule over the given minutes. A checkpoint is written every seven
+minutes; the same command resumes from it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ MUON_FACTOR = 2.0
 WARM_UP_STEPS = 100
 FLOOR = 0.02
 SAVE_EVERY = 420.0  # seconds
-MEMORY_FROM = 0.15  # of the training: before, embeddings move too fast to be remembered
+MEMORY_FROM = 0.15  # of the training; earlier, embeddings change too fast for a memory bank
 _FRAMES = ("{}", "a {}", "a photo of a {}")
 
 
@@ -63,20 +63,20 @@ class Optimiser:
         self._muon.step()  # type: ignore[no-untyped-call]
 
     def state(self) -> list[dict[str, Any]]:
-        """For a checkpoint."""
+        """The state for a checkpoint."""
         return [self._adamw.state_dict(), self._muon.state_dict()]
 
     def load(self, state: list[dict[str, Any]]) -> None:
-        """From a checkpoint."""
+        """Restore the state of a checkpoint."""
         self._adamw.load_state_dict(state[0])
         self._muon.load_state_dict(state[1])
 
 
 class Pace:
-    """How many threads to use on a machine that others use as well: whichever is faster now.
+    """Chooses the faster number of threads on a shared machine.
 
-    Two threads wait for each other at every operation, so one busy neighbour can make them slower
-    than one thread alone. Every tenth step tries the other choice.
+    Two threads synchronise at every operation, so load on one core can make them slower than one
+    thread. Every tenth step measures the alternative.
     """
 
     def __init__(self, threads: int) -> None:
@@ -103,7 +103,7 @@ class Pace:
 
 
 def train(data: Path, out: Path, minutes: float, checkpoint: Path, threads: int = 2) -> None:
-    """Train for so many minutes (without evaluation), from a checkpoint if there is one."""
+    """Train for ``minutes`` without evaluation time, from a checkpoint if there is one."""
     seed = 1
     torch.manual_seed(seed)
     pace = Pace(threads)
@@ -130,7 +130,7 @@ def train(data: Path, out: Path, minutes: float, checkpoint: Path, threads: int 
     shown: dict[str, float] = {}
     next_save = elapsed + SAVE_EVERY
     started = time.monotonic() - elapsed
-    for batch in batches.ahead():
+    for batch in batches.prefetch():
         elapsed = time.monotonic() - started
         progress = elapsed / (60 * minutes)
         if progress >= 1:
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    # On CPU the plain attention is half as slow again under bfloat16 as this one.
+    # On the CPU, plain attention under bfloat16 takes half as long again.
     with torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.MATH]):
         train(asked.data, asked.out, asked.minutes, asked.checkpoint, asked.threads)
 

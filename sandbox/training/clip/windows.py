@@ -1,4 +1,4 @@
-"""Cutting regions out of looks, as training and the evaluation see them."""
+"""Square regions of looks, for training and evaluation."""
 
 import random
 
@@ -11,11 +11,11 @@ from sandbox.world import Box
 from sandbox.world.look import LABEL_REDUCTION
 
 MARGIN = 1.16
-"""A region is the square around a box, this much larger than the box's longer side."""
+"""Side of a region's square, relative to the box's longer side."""
 
 
 def square_around(box: Box, margin: float = MARGIN) -> Box:
-    """The square that is centred on the box; it may leave the picture."""
+    """The square centred on the box; it may extend beyond the picture."""
     x0, y0, x1, y1 = box
     half = max(x1 - x0, y1 - y0) * margin / 2
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
@@ -23,7 +23,7 @@ def square_around(box: Box, margin: float = MARGIN) -> Box:
 
 
 def jittered_square(box: Box, rng: random.Random) -> Box:
-    """A square as a found, not a true, box gives it: edges off by up to 15 %, other margins."""
+    """A square as from a detected box: edges off by up to 15 %, varying margins."""
     x0, y0, x1, y1 = box
     w, h = 0.15 * (x1 - x0), 0.15 * (y1 - y0)
     noisy = (
@@ -36,7 +36,7 @@ def jittered_square(box: Box, rng: random.Random) -> Box:
 
 
 def cut(look: Pixels, square: Box, size: int = IMAGE_SIZE) -> Pixels:
-    """The square, size x size; where it leaves the picture, the picture's edge is repeated."""
+    """The square, size x size; beyond the picture, edge pixels are repeated."""
     height, width = look.shape[:2]
     x0, y0, x1, y1 = square
     px0, py0 = max(0, int(-x0) + 1), max(0, int(-y0) + 1)

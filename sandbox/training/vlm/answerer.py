@@ -1,4 +1,4 @@
-"""The trained model as transformers runs it, in batches: answers, and how likely an answer is."""
+"""Batched inference with transformers: answers, and the likelihood of given answers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ from torch.nn import functional
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 _BATCH = 25
-_LONGEST_ANSWER = 120  # tokens; five layers in words take about 90
+_LONGEST_ANSWER = 120  # tokens; descriptions of five layers take about 90
 
 Question = tuple[Sequence[Image], str]
-"""The pictures, and the text after them."""
+"""Pictures, and the text that follows them."""
 
 
 class Answerer:
@@ -27,10 +27,10 @@ class Answerer:
         self._model = loaded.eval()
 
     def answers(self, questions: Sequence[Question]) -> list[str]:
-        """What the model says, in the order of the questions."""
+        """The model's answers, in the order of the questions."""
         said: list[str] = []
         for start in range(0, len(questions), _BATCH):
-            given = self._given([(q, None) for q in questions[start : start + _BATCH]])
+            given = self._model_inputs([(q, None) for q in questions[start : start + _BATCH]])
             with torch.inference_mode():
                 out = self._model.generate(**given, max_new_tokens=_LONGEST_ANSWER, do_sample=False)
             fresh = out[:, given["input_ids"].shape[1] :]
@@ -38,11 +38,11 @@ class Answerer:
         return said
 
     def likelihoods(self, asked: Sequence[tuple[Question, str]]) -> list[float]:
-        """Mean log probability of each answer's own tokens, after its question."""
+        """Mean log probability of each answer's tokens, given its question."""
         out: list[float] = []
         for start in range(0, len(asked), _BATCH):
             part = asked[start : start + _BATCH]
-            given = self._given(list(part))
+            given = self._model_inputs(list(part))
             with torch.inference_mode():
                 logits = self._model(**given).logits.float()
             chosen = functional.log_softmax(logits[:, :-1], -1)
@@ -53,8 +53,8 @@ class Answerer:
                 out.append(float(row[-own:].mean()))
         return out
 
-    def _given(self, asked: Sequence[tuple[Question, str | None]]) -> dict[str, Tensor]:
-        """Model inputs, padded on the left; an answer stands as one that goes on."""
+    def _model_inputs(self, asked: Sequence[tuple[Question, str | None]]) -> dict[str, Tensor]:
+        """Model inputs, padded on the left; an answer is left open for continuation."""
         texts, pictures = [], []
         for (images, text), answer in asked:
             content = [{"type": "image"} for _ in images] + [{"type": "text", "text": text}]

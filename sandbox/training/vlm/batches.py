@@ -1,7 +1,7 @@
-"""Training batches: looks to describe, photographs and regions to tell, pairs to judge.
+"""Training batches: looks to describe, photographs and regions to describe, pairs to judge.
 
-Drawn from the shards of `sandbox.training.clip.dataset`, in which one patterned combination of
-attributes in ten never occurs.
+Drawn from the shards of `sandbox.training.clip.dataset`, which leave out one in ten patterned
+combinations of attributes.
 """
 
 import random
@@ -18,23 +18,23 @@ from PIL import Image
 from sandbox.training.clip.codes import Codes, encode
 from sandbox.training.clip.dataset import Pixels, Shard, Worn, read_shard
 from sandbox.training.clip.windows import cut, jittered_square
-from sandbox.training.vlm.conversations import Turn, describe_look, judge, tell
+from sandbox.training.vlm.conversations import Turn, describe_look, describe_product, judge
 from sandbox.training.vlm.heads import worn_codes
 from sandbox.training.vlm.model import LOOK_SIZE, PRODUCT_SIZE
 
 LOOKS, PAIRS, NEAR = 22, 12, 8
-"""Of one process and step."""
+"""Per process and step."""
 _SHIFT = 16
-"""Pixels of a 256 x 384 look by which it is moved at most, in steps of a label's cell."""
+"""Largest shift of a 256 x 384 look in pixels, in steps of a label's cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`looks` (LOOKS, 192, 128, 3), `labels` (LOOKS, 96, 64), `worn` as in heads.worn_codes.
 
-    `squares` (2 * PAIRS + NEAR, 128, 128, 3): photographs, regions that wear them, and photographs
-    that differ in one attribute from the first NEAR; `told` what each shows, `pairs` the questions
-    about region i and a photograph: (region's row, photograph's row, turn).
+    `squares` (2 * PAIRS + NEAR, 128, 128, 3): photographs, regions of looks that show them, and
+    photographs that differ in one attribute from the first NEAR; `descriptions`: of each square;
+    `pairs`: questions about a region and a photograph (region's row, photograph's row, turn).
     """
 
     looks: Pixels
@@ -42,12 +42,12 @@ class Batch:
     worn: Codes
     described: list[Turn]
     squares: Pixels
-    told: list[Turn]
+    descriptions: list[Turn]
     pairs: list[tuple[int, int, Turn]]
 
 
 def resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    """As the model's processor resizes."""
+    """Resize as the model's processor does."""
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
@@ -67,11 +67,11 @@ class Batches:
 
     @property
     def looks(self) -> Pixels:
-        """Some looks, as the model sees them."""
+        """Looks by number, resized for the model."""
         return np.stack([resized(look, LOOK_SIZE) for look in self._shards[0].looks[:400]])
 
-    def ahead(self, depth: int = 3) -> Iterator[Batch]:
-        """Batches, prepared by another thread."""
+    def prefetch(self, depth: int = 3) -> Iterator[Batch]:
+        """Batches, prepared on another thread."""
         queue: Queue[Batch] = Queue(depth)
 
         def fill() -> None:
@@ -90,7 +90,7 @@ class Batches:
             {worn.shown.department: worn.shown for worn in shard.worn[look]}
             for shard, look in chosen
         ]
-        squares, told, pairs = self._pairs()
+        squares, descriptions, pairs = self._pairs()
         return Batch(
             looks=np.stack([resized(picture, LOOK_SIZE) for picture, _ in moved]),
             labels=np.stack([labels for _, labels in moved]),
@@ -99,7 +99,7 @@ class Batches:
             ),
             described=[describe_look(row) for row in shown],
             squares=squares,
-            told=told,
+            descriptions=descriptions,
             pairs=pairs,
         )
 
@@ -108,7 +108,7 @@ class Batches:
         return shard, self._rng.randrange(len(shard.worn))
 
     def _moved(self, shard: Shard, look: int) -> tuple[Pixels, npt.NDArray[np.uint8]]:
-        """The look shifted, edges repeated, and its labels."""
+        """Shift a look, repeating its edges, and its labels."""
         cell = shard.looks.shape[1] // shard.labels.shape[1]
         dy, dx = (self._rng.randint(-_SHIFT // cell, _SHIFT // cell) for _ in range(2))
         labels, picture = shard.labels[look], shard.looks[look]
@@ -125,8 +125,10 @@ class Batches:
             square = jittered_square(item.box, self._rng)
             regions.append(cut(shard.looks[look], square, PRODUCT_SIZE[0]))
             near.append(resized(shard.photos[item.near_photo], PRODUCT_SIZE))
-        told = [tell(w.garment) for w in worn] + [tell(w.shown) for w in worn]
-        told += [tell(w.near) for w in worn[:NEAR]]
+        descriptions = [describe_product(w.garment) for w in worn] + [
+            describe_product(w.shown) for w in worn
+        ]
+        descriptions += [describe_product(w.near) for w in worn[:NEAR]]
         pairs = []
         for n, item in enumerate(worn):
             if n < NEAR and n % 2:
@@ -137,7 +139,7 @@ class Batches:
                 pairs.append((PAIRS + n, other, judge(item.shown, same=same)))
             else:
                 pairs.append((PAIRS + n, n, judge(item.shown, same=True)))
-        return np.stack([*photos, *regions, *near[:NEAR]]), told, pairs
+        return np.stack([*photos, *regions, *near[:NEAR]]), descriptions, pairs
 
 
 def _shifted(picture: npt.NDArray[np.uint8], dy: int, dx: int) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,7 @@
-"""What the model is asked and what it should answer, word by word.
+"""The prompts and expected answers of training, verbatim.
 
-The words are those of `operators/models/vlm/prompts/sandbox-1`; `tests/sandbox_vlm` holds both to
-the same.
+The prompts equal those of `operators/models/vlm/prompts/sandbox-1`; `tests/sandbox_vlm` compares
+them.
 """
 
 import json
@@ -16,22 +16,23 @@ DESCRIBE_PRODUCT = "describe the product"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question, after the pictures it is about, and its answer."""
+    """A question about the pictures before it, and its answer."""
 
     text: str
     answer: str
 
 
 def describe_look(shown: Mapping[str, Garment]) -> Turn:
-    """Department -> garment as far as the look shows it: a JSON object, compact."""
+    """Department -> visible attributes of its garment, as compact JSON."""
     layers = [{"layer": name, "query": describe(garment)} for name, garment in shown.items()]
     answer = json.dumps({"layers": layers}, separators=(",", ":"))
     return Turn(DESCRIBE_LOOK, answer)
 
 
-def tell(garment: Garment) -> Turn:
-    """A product photograph or a region in words. The log probability of a query as this answer
-    tells how well a candidate fits it."""
+def describe_product(garment: Garment) -> Turn:
+    """Describe a product photograph or a region.
+
+    The log probability of a query as the answer measures how well a candidate fits it."""
     return Turn(DESCRIBE_PRODUCT, describe(garment))
 
 

@@ -1,4 +1,4 @@
-"""Figures on pictures never trained on: `python -m sandbox.training.vlm.evaluate --folder DIR`."""
+"""Metrics on held-out pictures: `python -m sandbox.training.vlm.evaluate --folder DIR`."""
 
 import argparse
 import json
@@ -30,14 +30,14 @@ from sandbox.world import (
 )
 
 SEED = 91_001
-"""Training shards count from 1,000; the CLIP's evaluation is 90,001."""
+"""Training seeds begin at 1,000; the CLIP's evaluation uses 90,001."""
 CANDIDATES = 10
 Wanted = Callable[[Garment], bool]
 Drawn = tuple[DrawnLook, dict[str, Garment]]
 
 
 def outfit(rng: random.Random, wanted: Wanted) -> dict[str, Garment]:
-    """An outfit in which every garment that can be is `wanted`."""
+    """An outfit whose garments are all `wanted`, where the department allows."""
     worn = sample_outfit(rng)
     for name in worn:
         tries = 0
@@ -46,8 +46,8 @@ def outfit(rng: random.Random, wanted: Wanted) -> dict[str, Garment]:
     return worn
 
 
-def said_of(query: str) -> dict[str, str]:
-    """Type, colour and pattern of a query in the world's own words; what it does not say lacks."""
+def parse_query(query: str) -> dict[str, str]:
+    """Type, colour and pattern that a query states in the world's vocabulary."""
     head = query.split(" with ")[0]
     words = head.split(" ")
     found = {"colour": words[0]}
@@ -61,7 +61,7 @@ def said_of(query: str) -> dict[str, str]:
 
 
 def layers_of(answer: str) -> dict[str, str] | None:
-    """Department -> query; None when the answer is not the JSON that was asked for."""
+    """Department -> query; None when the answer is not the requested JSON."""
     try:
         layers = json.loads(answer)["layers"]
         return {str(layer["layer"]): str(layer["query"]) for layer in layers}
@@ -69,11 +69,11 @@ def layers_of(answer: str) -> dict[str, str] | None:
         return None
 
 
-def judged(pairs: Sequence[tuple[Garment, str]]) -> dict[str, float]:
-    """Shares of the queries that are right: type, colour, pattern, and the whole string."""
+def accuracy(pairs: Sequence[tuple[Garment, str]]) -> dict[str, float]:
+    """Accuracy of the queries by type, colour, pattern and the whole string."""
     rows = []
     for garment, query in pairs:
-        said = said_of(query) if query else {}
+        said = parse_query(query) if query else {}
         rows.append(
             [
                 said.get("type") == garment.type,
@@ -102,7 +102,7 @@ def describe_looks(model: Answerer, drawn: Sequence[Drawn], counted: Wanted) -> 
         sets.append(set(layers) == set(shown))
         pairs += [(g, layers.get(name, "")) for name, g in shown.items() if counted(worn[name])]
     return {
-        **judged(pairs),
+        **accuracy(pairs),
         "layer_set": round(float(np.mean(sets)), 4),
         "json": round(float(np.mean(valid)), 4),
         "layers": len(pairs),
@@ -110,21 +110,21 @@ def describe_looks(model: Answerer, drawn: Sequence[Drawn], counted: Wanted) -> 
 
 
 def per_department(model: Answerer, drawn: Sequence[Drawn]) -> Mapping[str, dict[str, float]]:
-    """As `describe_looks`, one department at a time."""
+    """`describe_looks` per department."""
     said = model.answers([([look.picture], DESCRIBE_LOOK) for look, _ in drawn])
     rows: dict[str, list[tuple[Garment, str]]] = {name: [] for name in DEPARTMENTS}
     for answer, (_, worn) in zip(said, drawn, strict=True):
         layers = layers_of(answer) or {}
         for name, garment in visible(worn).items():
             rows[name].append((garment, layers.get(name, "")))
-    return {name: judged(pairs) for name, pairs in rows.items() if pairs}
+    return {name: accuracy(pairs) for name, pairs in rows.items() if pairs}
 
 
-def tell_products(model: Answerer, garments: Sequence[Garment], seed: int) -> dict[str, float]:
-    """Product photographs in words."""
+def describe_products(model: Answerer, garments: Sequence[Garment], seed: int) -> dict[str, float]:
+    """Accuracy of descriptions of product photographs."""
     rng = random.Random(seed)
     said = model.answers([([photograph(g, rng)], DESCRIBE_PRODUCT) for g in garments])
-    return {**judged(list(zip(garments, said, strict=True))), "products": len(garments)}
+    return {**accuracy(list(zip(garments, said, strict=True))), "products": len(garments)}
 
 
 def rank(model: Answerer, drawn: Sequence[Drawn], seed: int) -> dict[str, float]:
@@ -160,7 +160,7 @@ def rank(model: Answerer, drawn: Sequence[Drawn], seed: int) -> dict[str, float]
 
 
 def evaluate(folder: Path, looks: int) -> dict[str, object]:
-    """All figures, on `looks` looks of each kind."""
+    """All metrics, on `looks` looks of each kind."""
     model = Answerer(folder)
     rng = random.Random(SEED)
 
@@ -180,15 +180,15 @@ def evaluate(folder: Path, looks: int) -> dict[str, object]:
     return {
         "looks": describe_looks(model, new, any_garment),
         "looks_held_out": describe_looks(model, unseen, held_out),
-        "products": tell_products(model, garments, SEED),
-        "products_held_out": tell_products(model, strange, SEED),
+        "products": describe_products(model, garments, SEED),
+        "products_held_out": describe_products(model, strange, SEED),
         "ranking": rank(model, new[: looks // 2], SEED),
         "departments": per_department(model, new),
     }
 
 
 def main() -> None:
-    """Measure a trained model on new pictures."""
+    """Evaluate a trained model on new pictures."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--folder", type=Path, default=Path("sandbox/weights/vlm"))
     parser.add_argument("--looks", type=int, default=200)

@@ -1,8 +1,8 @@
-"""What is read directly off the vision tower while it learns; dropped afterwards.
+"""Read-out heads that train the vision tower; they are not exported.
 
-Language alone teaches a small vision tower too slowly: patterns stay at chance for long. Two
-read-outs teach it first: each patch says what it shows, and one query per department says what is
-worn.
+The language loss alone trains a small vision tower too slowly: patterns stay at chance level. Two
+heads train it first: one predicts what each patch shows, and one query per department predicts what
+is worn.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from sandbox.world import DEPARTMENTS, LABELS
 
 READ = ("type", "colour", "pattern", "second_colour")
 SIZES = [len(VALUES[name]) + (name == "second_colour") for name in READ]
-"""A second colour may be none."""
+"""The second colour may be absent."""
 _OF_PATCH = len(LABELS) + sum(SIZES)
 _COVERED = 0.35
-"""Share of a patch that a garment covers for the patch to tell its attributes."""
+"""Share of a patch that a garment covers before the patch must predict its attributes."""
 
 Labels = npt.NDArray[np.uint8]
 
@@ -65,7 +65,7 @@ class PatchHead(nn.Linear):
 
 
 class DepartmentHead(nn.Module):
-    """One query per department reads all tokens: is it worn, and what is it?"""
+    """One query per department attends to all tokens: is a garment worn, and which?"""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class DepartmentHead(nn.Module):
         return said
 
     def loss(self, tokens: Tensor, worn: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """The loss, and the share of each kind that is read right."""
+        """The loss, and the accuracy per kind."""
         said = self(tokens)
         present = worn[..., 0] >= 0
         total = functional.binary_cross_entropy_with_logits(said[..., 0], present.float())

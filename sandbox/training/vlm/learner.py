@@ -1,4 +1,4 @@
-"""One step's loss: the read-outs of the vision tower, and what the language model answers."""
+"""The loss of one step: the vision tower's read-outs and the language model's answers."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,15 @@ from transformers import Qwen3VLForConditionalGeneration
 
 from sandbox.training.vlm.batches import Batch
 from sandbox.training.vlm.conversations import Turn
-from sandbox.training.vlm.forward import Language, Seen, look_at
+from sandbox.training.vlm.forward import Language, PictureTokens, encode_pictures
 from sandbox.training.vlm.heads import DepartmentHead, PatchHead, cover
 from sandbox.world import COLOURS, PATTERNS, TYPES
 
 _WORDS = sorted({*COLOURS, *PATTERNS, *TYPES}, key=len, reverse=True)
 _HARD = re.compile(r"\b(" + "|".join(_WORDS) + r")\b")
 _HARD_WEIGHT = 3.0
-"""Types, colours and patterns are a few tokens of an answer whose frame is learned in a minute."""
+"""Types, colours and patterns are a few tokens of an answer; the rest is learned within a
+minute."""
 _HEADS_WEIGHT, _LANGUAGE_WEIGHT = 0.3, 3.0
 
 
@@ -33,19 +34,24 @@ class Learner(nn.Module):
         self._tokenizer = tokenizer
 
     def forward(self, batch: Batch, language: bool, pairs: bool) -> tuple[Tensor, dict[str, float]]:
-        """The loss and what to show of it. `language`: answers as well; `pairs`: also pairs."""
-        seen = look_at(self.model, batch.looks)
+        """The loss and figures for the log. `language`: answers as well; `pairs`: also pairs."""
+        seen = encode_pictures(self.model, batch.looks)
         worn = torch.from_numpy(batch.worn)
         read, right = self.department_head.loss(seen.tokens, worn)
         covered = cover(batch.labels, *seen.grid)
         patch = self.patch_head.loss(seen.tokens, covered, worn)
         if not language:
             return read + patch, {"patch": patch.item(), **right}
-        squares = look_at(self.model, batch.squares)
+        squares = encode_pictures(self.model, batch.squares)
         look, token_right = self._answers([seen], batch.described)
-        tell, tell_right = self._answers([squares], batch.told)
-        total = _HEADS_WEIGHT * (read + patch) + _LANGUAGE_WEIGHT * (look + 0.7 * tell)
-        shown = {**right, "look": look.item(), "look_right": token_right, "tell_right": tell_right}
+        described, described_right = self._answers([squares], batch.descriptions)
+        total = _HEADS_WEIGHT * (read + patch) + _LANGUAGE_WEIGHT * (look + 0.7 * described)
+        shown = {
+            **right,
+            "look": look.item(),
+            "look_right": token_right,
+            "described_right": described_right,
+        }
         if pairs:
             region = squares.rows([pair[0] for pair in batch.pairs])
             photo = squares.rows([pair[1] for pair in batch.pairs])
@@ -54,8 +60,10 @@ class Learner(nn.Module):
             shown |= {"judge": judged.item(), "judge_right": judged_right}
         return total, shown
 
-    def _answers(self, pictures: Sequence[Seen], turns: Sequence[Turn]) -> tuple[Tensor, float]:
-        """Mean loss of the answers' tokens, and the share of them that would be chosen."""
+    def _answers(
+        self, pictures: Sequence[PictureTokens], turns: Sequence[Turn]
+    ) -> tuple[Tensor, float]:
+        """Mean loss of the answers' tokens, and the share predicted correctly."""
         ids, labels, weights = self._tokens([seen.tokens.shape[1] for seen in pictures], turns)
         hidden = self._language.hidden(ids, pictures)[:, :-1]
         asked = labels[:, 1:] != -100
@@ -68,7 +76,7 @@ class Learner(nn.Module):
     def _tokens(
         self, lengths: Sequence[int], turns: Sequence[Turn]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids, labels (-100: not asked) and weights, (n, longest), padded on the right."""
+        """Token ids, labels (-100: ignored) and weights, (n, longest), padded on the right."""
         rows = []
         for turn in turns:
             before = prompt(lengths, turn.text)

@@ -19,13 +19,13 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from sandbox.training.vlm.conversations import describe_look, judge, listwise, tell
+from sandbox.training.vlm.conversations import describe_look, describe_product, judge, listwise
 from sandbox.world import sample_outfit, visible
 
 PATCH = 16
 MERGE = 2
 LOOK_SIZE = (128, 192)
-"""Width and height of a look as the model sees it: 24 tokens."""
+"""Width and height of a look as model input: 24 tokens."""
 PRODUCT_SIZE = (128, 128)
 """Of a product photograph or a region: 16 tokens."""
 WIDTH = 160
@@ -43,7 +43,7 @@ _TEMPLATE = (
     "{% if not (loop.last and continue_final_message) %}<|im_end|>\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""ChatML as Qwen writes it; pictures stand where the message has them."""
+"""ChatML as Qwen writes it; pictures keep their place in the message."""
 
 
 def _corpus() -> Iterator[str]:
@@ -51,7 +51,7 @@ def _corpus() -> Iterator[str]:
     yield from ["user\n", "assistant\n", "yes", "no"] * 50
     for _ in range(8000):
         shown = visible(sample_outfit(rng))
-        for turn in (describe_look(shown), *(tell(g) for g in shown.values())):
+        for turn in (describe_look(shown), *(describe_product(g) for g in shown.values())):
             yield turn.text
             yield turn.answer
         for garment in shown.values():
@@ -60,7 +60,7 @@ def _corpus() -> Iterator[str]:
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE over the model's own conversations; any text encodes."""
+    """Byte-level BPE over the model's own conversations; any text can be encoded."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -86,8 +86,8 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def processor() -> Qwen3VLProcessor:
-    """Tokenizer, chat template and picture sizes: a 2:3 look becomes LOOK_SIZE, a square
-    PRODUCT_SIZE, whatever their resolution."""
+    """Tokenizer, chat template and picture sizes: 2:3 pictures are resized to LOOK_SIZE, squares to
+    PRODUCT_SIZE."""
     most, least = LOOK_SIZE[0] * LOOK_SIZE[1], PRODUCT_SIZE[0] * PRODUCT_SIZE[1]
     pictures = Qwen2VLImageProcessor(
         patch_size=PATCH,

@@ -2,9 +2,10 @@
 
 `python -m sandbox.training.vlm.train --minutes 40 --out sandbox/weights/vlm`
 
-Two processes of one thread each average their gradients: on two cores twice as fast as one process
-of two threads. First the vision tower by its read-outs, then everything; each stage a cosine over
-its share of the minutes. A checkpoint every four minutes, from which the same command resumes.
+Two single-threaded processes average their gradients, which on two cores is twice as fast as one
+process with two threads. The first stage trains the vision tower by its read-outs, the second the
+whole model; each has a cosine schedule. A checkpoint is written every four minutes; the same
+command resumes from it.
 """
 
 import argparse
@@ -31,9 +32,9 @@ PROCESSES = 2
 PEAK_RATE = {"vision": 2e-3, "joint": 1.5e-3}
 MUON_FACTOR = 2.0
 VISION_SHARE = 0.22
-"""Of the minutes, for the vision tower alone."""
+"""Share of the time for the vision tower alone."""
 PAIRS_FROM = 0.35
-"""Of the second stage: before, telling pictures apart is noise."""
+"""Share of the second stage before pairs are trained: earlier, their gradient is noise."""
 FLOOR = {"vision": 0.25, "joint": 0.02}
 WARM_UP_STEPS = 60
 SAVE_EVERY = 240.0  # seconds
@@ -72,11 +73,11 @@ class Optimiser:
         self._muon.step()  # type: ignore[no-untyped-call]
 
     def state(self) -> list[dict[str, Any]]:
-        """For a checkpoint."""
+        """The state for a checkpoint."""
         return [self._adamw.state_dict(), self._muon.state_dict()]
 
     def load(self, state: list[dict[str, Any]]) -> None:
-        """From a checkpoint."""
+        """Restore the state of a checkpoint."""
         self._adamw.load_state_dict(state[0])
         self._muon.load_state_dict(state[1])
 
@@ -92,7 +93,8 @@ def _average(gradients: list[Tensor]) -> None:
 
 
 def whiten_patches(visual: Any, looks: np.ndarray[Any, Any], rng: np.random.Generator) -> None:
-    """Start the patch embedding from the looks' principal components, whitened (as the CLIP)."""
+    """Initialise the patch embedding with the looks' whitened principal components, as for the
+    CLIP."""
     drawn = []
     height, width = looks.shape[1:3]
     for _ in range(20_000):
@@ -118,7 +120,7 @@ def whiten_patches(visual: Any, looks: np.ndarray[Any, Any], rng: np.random.Gene
 
 
 def train(rank: int, asked: argparse.Namespace) -> None:
-    """One of the processes."""
+    """Train in one of the processes."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(asked.port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=PROCESSES)
     torch.set_num_threads(1)
@@ -141,13 +143,13 @@ def train(rank: int, asked: argparse.Namespace) -> None:
         print(f"{size:.2f} M parameters, {len(batches)} looks", flush=True)
     shown: dict[str, float] = {}
     started, next_save = time.monotonic() - elapsed, elapsed + SAVE_EVERY
-    for batch in batches.ahead():
-        elapsed = _agreed(time.monotonic() - started)
+    for batch in batches.prefetch():
+        elapsed = _broadcast_clock(time.monotonic() - started)
         progress = elapsed / (60 * asked.minutes)
         if progress >= 1:
             break
         stage, fraction = _stage(progress)
-        # On CPU the plain attention is half as fast again under bfloat16 as the fused one.
+        # On the CPU, plain attention under bfloat16 is 1.5 times as fast as the fused one.
         with torch.autocast("cpu", torch.bfloat16), sdpa_kernel([SDPBackend.MATH]):
             loss, parts = learner(batch, stage == "joint", fraction > PAIRS_FROM)
         optimiser.step(loss, _rate(stage, fraction, step))
@@ -166,8 +168,8 @@ def train(rank: int, asked: argparse.Namespace) -> None:
         print("done", step, flush=True)
 
 
-def _agreed(seconds: float) -> float:
-    """The first process's clock, so that both end at the same step."""
+def _broadcast_clock(seconds: float) -> float:
+    """Return the first process's clock, so that both end at the same step."""
     clock = torch.tensor(seconds, dtype=torch.float64)
     torch.distributed.broadcast(clock, 0)
     return float(clock)

@@ -1,0 +1,226 @@
+"""Make the vector store match a ledger entry, embedding only what must be embedded.
+
+Facts never wait for a picture. When none of a product's pictures can be fetched, its price, stock
+and texts are still applied: a searchable product keeps its old vector, a new one waits. Products
+that are not fashion stay in the ledger only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from operators.catalog.decide import needs_restandardising, picture_may_have_changed
+from operators.catalog.kept_out import keep_out, known_not_fashion
+from operators.catalog.parts import CatalogParts
+from operators.catalog.standardise import is_complete
+from operators.ports import Picture, PictureSource
+from operators.vocabulary.views import attributes_hash, indexed_attributes
+from schemas.attributes import StandardAttributes
+from schemas.catalog import (
+    Decision,
+    LedgerEntry,
+    Packet,
+    PacketKind,
+    PendingPicture,
+    ProductUpdate,
+)
+from schemas.errors import ImageRefused, PictureUnavailable
+from schemas.looks import ImageReference
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """The outcome for a product."""
+
+    entry: LedgerEntry
+    """To be written to the ledger."""
+    decision: Decision
+    embeddings: int = 0
+
+
+async def reconcile(
+    before: LedgerEntry | None,
+    entry: LedgerEntry,
+    packet: Packet,
+    update: ProductUpdate | None,
+    parts: CatalogParts,
+    now: datetime,
+) -> Reconciled:
+    """Make vector store and thumbnail match ``entry``. Raises Unavailable."""
+    alive = before if before is not None and before.exists else None
+    not_fashion = await known_not_fashion(alive, entry, packet, update, parts)
+    if not_fashion is not None:
+        entry = await keep_out(alive, not_fashion, parts)
+        return Reconciled(entry, _decision(alive, entry, now))
+    embedded = alive if alive is not None and _is_embedded(alive, parts.models) else None
+    fetched = None
+    if embedded is None or _must_fetch(embedded, entry, packet, update):
+        fetched = await _fetch_first_usable_image(entry, parts.pictures)
+        entry = _with_outcome(entry, alive, fetched, now)
+
+    picture = fetched.picture if fetched else None
+    if embedded is not None and (picture is None or picture.pixel_hash == embedded.image_hash):
+        updated = await _update_metadata(embedded, entry, parts, now)
+        if updated is not None:
+            return Reconciled(updated, _decision(embedded, updated, now))
+        # The vector store has lost the product (a crash, a rebuilt index): embed it again.
+        if fetched is None:
+            fetched = await _fetch_first_usable_image(entry, parts.pictures)
+            entry = _with_outcome(entry, alive, fetched, now)
+            picture = fetched.picture
+    if picture is None:
+        attributes = await parts.standardiser.by_rules(entry.update)
+        waiting = entry.model_copy(update={"attributes": attributes, "indexed": False})
+        return Reconciled(
+            waiting, Decision.PENDING if alive is None else _decision(alive, waiting, now)
+        )
+    entry = await _embed(alive, entry, picture, parts, now)
+    if entry.attributes.not_fashion is not None:
+        return Reconciled(entry, _decision(alive, entry, now), 1)
+    known = alive is not None and alive.image_hash is not None
+    return Reconciled(entry, Decision.REEMBEDDED if known else Decision.CREATED, 1)
+
+
+def _is_embedded(entry: LedgerEntry, models: frozenset[str]) -> bool:
+    return entry.indexed and entry.model in models
+
+
+def _must_fetch(
+    embedded: LedgerEntry, entry: LedgerEntry, packet: Packet, update: ProductUpdate | None
+) -> bool:
+    if packet.kind is PacketKind.REFRESH:
+        return embedded.picture_pending is not None
+    return picture_may_have_changed(embedded, entry, packet, update)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A product's best picture."""
+
+    picture: Picture | None
+    url: str | None
+    failure: ImageRefused | PictureUnavailable | None
+    """Why to retry: no picture could be fetched, or the host of a better one did not answer."""
+
+
+async def _fetch_first_usable_image(entry: LedgerEntry, pictures: PictureSource) -> _Fetched:
+    """The first picture that can be fetched now."""
+    refused: ImageRefused | None = None
+    away: PictureUnavailable | None = None
+    for url in entry.update.image_urls:
+        try:
+            picture = await pictures.fetch(ImageReference(url=url), entry.key.partition(":")[0])
+        except ImageRefused as error:
+            refused = refused or error
+        except PictureUnavailable as error:
+            away = away or error
+        else:
+            if not picture.blank:
+                return _Fetched(picture, url, away)
+            refused = refused or ImageRefused("the picture has one colour all over", reason="blank")
+    missing = ImageRefused(f"image_urls: {entry.key} has no picture", reason="no-picture")
+    return _Fetched(None, None, away or refused or missing)
+
+
+def _with_outcome(
+    entry: LedgerEntry, before: LedgerEntry | None, fetched: _Fetched, now: datetime
+) -> LedgerEntry:
+    """``entry`` with the URL of its picture, and with what is pending."""
+    if fetched.failure is None:
+        return entry.model_copy(update={"image_url": fetched.url, "picture_pending": None})
+    same = before is not None and before.update.image_urls == entry.update.image_urls
+    earlier = before.picture_pending if before is not None and same else None
+    pending = PendingPicture(
+        reason=fetched.failure.reason,
+        refused=isinstance(fetched.failure, ImageRefused),
+        since=now if earlier is None else earlier.since,
+        last_try=now,
+        attempts=1 if earlier is None else earlier.attempts + 1,
+        retry_after_seconds=(
+            fetched.failure.retry_after_seconds
+            if isinstance(fetched.failure, PictureUnavailable)
+            else 0.0
+        ),
+    )
+    url = entry.image_url if fetched.url is None else fetched.url
+    return entry.model_copy(update={"image_url": url, "picture_pending": pending})
+
+
+async def _update_metadata(
+    before: LedgerEntry, entry: LedgerEntry, parts: CatalogParts, now: datetime
+) -> LedgerEntry | None:
+    """Update the attributes and keep the vector. None when the vector store lost the product."""
+    if needs_restandardising(before, entry):
+        attributes = await _restandardise(entry, parts)
+        if attributes is None:
+            return None
+        entry = entry.model_copy(update={"attributes": attributes})
+        if attributes.not_fashion is not None:
+            return await keep_out(before, entry, parts)
+    indexed = indexed_attributes(entry, now)
+    digest = attributes_hash(indexed)
+    if digest != before.attributes_hash:
+        if not await parts.index.patch(entry.key, indexed):
+            return None
+        await parts.mirror.patch(entry.key, indexed)
+    return entry.model_copy(update={"attributes_hash": digest})
+
+
+async def _restandardise(entry: LedgerEntry, parts: CatalogParts) -> StandardAttributes | None:
+    """Attributes from the new texts, completed from the vector in the index; None without one."""
+    attributes = await parts.standardiser.by_rules(entry.update)
+    if is_complete(attributes):
+        return attributes
+    stored = await parts.index.get(entry.key)
+    if stored is None:
+        return None
+    return await parts.standardiser.standardise(entry.update, stored.vector)
+
+
+async def _embed(
+    alive: LedgerEntry | None,
+    entry: LedgerEntry,
+    picture: Picture,
+    parts: CatalogParts,
+    now: datetime,
+) -> LedgerEntry:
+    """Embed ``picture``, standardise, and write vector, attributes and thumbnail of fashion."""
+    vector = await parts.vectors.vector_of(picture)
+    entry = entry.model_copy(
+        update={
+            "attributes": await parts.standardiser.standardise(entry.update, vector),
+            "image_hash": picture.pixel_hash,
+            "model": parts.encoder.fingerprint,
+            "indexed": True,
+        }
+    )
+    if entry.attributes.not_fashion is not None:
+        return await keep_out(alive, entry, parts)
+    indexed = indexed_attributes(entry, now)
+    await parts.index.upsert(entry.key, vector, indexed)
+    await parts.mirror.upsert(entry.key, picture.image, indexed)
+    await parts.thumbnails.put(entry.key, picture.image)
+    return entry.model_copy(update={"attributes_hash": attributes_hash(indexed)})
+
+
+def _decision(before: LedgerEntry | None, after: LedgerEntry, now: datetime) -> Decision:
+    """Whether consumers of catalog.changes need an event."""
+    known = before is not None and before.attributes.not_fashion is not None
+    if before is None or (after.attributes.not_fashion is not None and not known):
+        return Decision.NOT_FASHION
+    # The last event stated the price as of its own time.
+    then = before.changed_at or now
+    changed = _published(before, then) != _published(after, now)
+    return Decision.UPDATED if changed else Decision.UNCHANGED
+
+
+def _published(entry: LedgerEntry, moment: datetime) -> tuple[object, ...]:
+    """The contents of a product's change event, without the version."""
+    return (
+        entry.update.model_dump(),
+        entry.update.price_at(moment),
+        entry.attributes,
+        entry.image_hash,
+        entry.picture_pending is None,
+    )

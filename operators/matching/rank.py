@@ -1,0 +1,81 @@
+"""Rank the products of one layer: describe, vectorize, retrieve, rerank, weigh the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from operators.matching.candidates import find_candidates
+from operators.matching.confidence_features import confidence_features
+from operators.matching.layers import Layer
+from operators.matching.look_run import LookRun
+from operators.matching.ranked_product import RankedProduct
+from operators.matching.rerank import by_model, by_retrieval, by_segment, by_similarity
+from operators.matching.vectorize import fuse
+from operators.ports import LayerDescription
+from schemas.rerank import RerankMethod
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedLayer:
+    """A layer with all products that may be shown for it, best first."""
+
+    layer: Layer
+    description: LayerDescription
+    products: list[RankedProduct]
+    relaxed: tuple[str, ...]
+    """Names of the inferred preferences that were relaxed, in order."""
+    features: dict[str, float]
+    """The confidence's features; empty when ``products`` is."""
+
+
+async def rank_layer(run: LookRun, layer: Layer) -> RankedLayer:
+    """Rank the layer's products and compute the confidence features of the best one."""
+    journal, parts = run.journal, run.parts
+    with journal.stage("describe"):
+        description = layer.description or await _describe_by_tagger(run, layer)
+    with journal.stage("vectorize"):
+        text = await parts.encoder.encode_text(description.query)
+        vector = fuse(text, layer.region, parts.settings.queries, parts.settings.text_weight)
+    with journal.stage("retrieve"):
+        products, relaxed = await find_candidates(run, layer.department, vector)
+    with journal.stage("rerank"):
+        products = await _rerank(run, layer, description, products)
+    features: dict[str, float] = {}
+    with journal.stage("abstain"):
+        if products:
+            features = await confidence_features(
+                products, description, text, layer.region, parts.tagger
+            )
+    return RankedLayer(layer, description, products, relaxed, features)
+
+
+async def _describe_by_tagger(run: LookRun, layer: Layer) -> LayerDescription:
+    if layer.region is None:
+        raise ValueError("a layer without a description must have a region")
+    return await run.parts.tagger.describe(layer.department, layer.region)
+
+
+async def _rerank(
+    run: LookRun,
+    layer: Layer,
+    description: LayerDescription,
+    products: Sequence[RankedProduct],
+) -> list[RankedProduct]:
+    """Order by the layer's method; fall back to the segment, then to similarity."""
+    parts, settings = run.parts, run.parts.settings
+    method = settings.rerank_method(layer.department)
+    if method is RerankMethod.NONE:
+        return by_retrieval(products)
+    region = None if settings.queries == "text" else layer.region
+    ranked = by_similarity(products, region, description, settings.attribute_weight)
+    if not method.asks_model or parts.vlm is None or layer.crop is None or not ranked:
+        return ranked
+    top = settings.products_per_layer
+    judged = await by_model(run, ranked[:top], description.query, layer.crop, method, parts.vlm)
+    if judged is not None:
+        return [*judged, *ranked[top:]]
+    if parts.query_segmenter is None:
+        return ranked
+    segmented = await by_segment(run, products, layer, description, parts.query_segmenter)
+    return ranked if segmented is None else segmented

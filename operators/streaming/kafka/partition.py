@@ -1,0 +1,55 @@
+"""What one process knows of a partition that it reads."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from operators.streaming.kafka.rules import ReadState
+from schemas.records import Record
+
+
+@dataclass(slots=True, eq=False)
+class Input:
+    """A record in flight."""
+
+    record: Record
+    steps: int
+    """Output steps that have not seen its outcome yet."""
+    started: bool = False
+    """Its call has begun, and may have had effects."""
+    outputs: list[tuple[str, Record]] = field(default_factory=list)
+    """Topic and record of each."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record and its outputs."""
+        return len(self.record.value) + sum(len(record.value) for _, record in self.outputs)
+
+
+@dataclass(slots=True)
+class Partition:
+    """A partition's records, read and in flight."""
+
+    state: ReadState
+    read_ahead: deque[Record | int] = field(default_factory=deque)
+    """Records that have been read; a number: there is no record before that offset."""
+    in_flight: dict[int, Input] = field(default_factory=dict)
+    """By offset."""
+    handled: int = 0
+    """How many of those in flight only wait for their transaction."""
+    claimed: bool = False
+    """A commit of this process names it as the owner; before that no record is emitted."""
+    closing: bool = False
+    given_up: bool = False
+
+
+def place_of(record: Record) -> tuple[int, int]:
+    """Partition and offset."""
+    assert record.position is not None, "a record that was read"
+    return record.position.partition, record.position.offset
+
+
+def size_of(read: Record | int) -> int:
+    """Bytes."""
+    return 0 if isinstance(read, int) else len(read.value)

@@ -1,0 +1,33 @@
+"""Shared by the commands: the settings of a call, and common options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operators.logs import configure
+from schemas.settings import Settings, load_settings
+from services.cli.console import report_errors
+
+Seed = Annotated[int, typer.Option(min=0, help="Another seed draws another world.")]
+Products = Annotated[int, typer.Option(min=20, max=1_000_000, help="Products in the world.")]
+Looks = Annotated[int, typer.Option(min=1, max=1_000_000, help="Looks to draw.")]
+
+
+def config_file(context: typer.Context) -> Path | None:
+    """The value of ``looksync --config``."""
+    chosen: Path | None = context.find_root().obj
+    return chosen
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Load the settings and configure logging; exit with a message when they are wrong.
+
+    Commands call it before they import heavy modules, so that the message appears at once.
+    """
+    with report_errors():
+        settings = load_settings(config_file(context))
+    configure(settings.log_format)
+    return settings
