@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from PIL.Image import Image
 
 from operators.catalog.mapping import Mapping as VendorMapping
+from operators.catalog.placeholders import Placeholders
 from operators.catalog.shared_vectors import SharedVectors
 from operators.catalog.standardise import Standardiser
 from operators.ports import (
@@ -53,6 +54,7 @@ class CatalogParts:
     mirror: Mirror = field(default_factory=NoMirror)
     predecessor_fingerprints: frozenset[str] = frozenset()
     """Earlier encoders whose products the index already holds, embedded by the current one."""
+    placeholders: Placeholders = field(default_factory=Placeholders)
     vectors: SharedVectors = field(init=False)
     """Of pictures, by the encoder."""
 

@@ -2,7 +2,7 @@
 
 Facts never wait for a picture. When none of a product's pictures can be fetched, its price, stock
 and texts are still applied: a searchable product keeps its old vector, a new one waits. Products
-that are not fashion stay in the ledger only.
+that are not fashion, or whose picture turns out to be a placeholder, stay in the ledger only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from operators.catalog.decide import needs_restandardising, picture_may_have_cha
 from operators.catalog.kept_out import keep_out, known_not_fashion
 from operators.catalog.parts import CatalogParts
 from operators.catalog.standardise import is_complete
-from operators.ports import Picture, PictureSource
+from operators.ports import Picture
 from operators.vocabulary.views import attributes_hash, indexed_attributes
 from schemas.attributes import StandardAttributes
 from schemas.catalog import (
@@ -54,9 +54,12 @@ async def reconcile(
         entry = await keep_out(alive, not_fashion, parts)
         return Reconciled(entry, _decision(alive, entry, now))
     embedded = alive if alive is not None and _is_embedded(alive, parts.models) else None
+    if embedded is not None and _shows_placeholder(embedded, parts):
+        entry = await _remove_placeholder(embedded, entry, parts, now)
+        embedded = None
     fetched = None
     if embedded is None or _must_fetch(embedded, entry, packet, update):
-        fetched = await _fetch_first_usable_image(entry, parts.pictures)
+        fetched = await _fetch_first_usable_image(entry, parts, now)
         entry = _with_outcome(entry, alive, fetched, now)
 
     picture = fetched.picture if fetched else None
@@ -66,7 +69,7 @@ async def reconcile(
             return Reconciled(updated, _decision(embedded, updated, now))
         # The vector store has lost the product (a crash, a rebuilt index): embed it again.
         if fetched is None:
-            fetched = await _fetch_first_usable_image(entry, parts.pictures)
+            fetched = await _fetch_first_usable_image(entry, parts, now)
             entry = _with_outcome(entry, alive, fetched, now)
             picture = fetched.picture
     if picture is None:
@@ -102,25 +105,81 @@ class _Fetched:
     url: str | None
     failure: ImageRefused | PictureUnavailable | None
     """Why to retry: no picture could be fetched, or the host of a better one did not answer."""
+    placeholder: str | None = None
+    """Pixel hash of the best picture that is a placeholder."""
 
 
-async def _fetch_first_usable_image(entry: LedgerEntry, pictures: PictureSource) -> _Fetched:
-    """The first picture that can be fetched now."""
+async def _fetch_first_usable_image(
+    entry: LedgerEntry, parts: CatalogParts, now: datetime
+) -> _Fetched:
+    """The first picture that can be fetched now and shows the product."""
     refused: ImageRefused | None = None
     away: PictureUnavailable | None = None
+    placeholder: str | None = None
     for url in entry.update.image_urls:
         try:
-            picture = await pictures.fetch(ImageReference(url=url), entry.key.partition(":")[0])
+            vendor = entry.key.partition(":")[0]
+            picture = await parts.pictures.fetch(ImageReference(url=url), vendor)
         except ImageRefused as error:
             refused = refused or error
         except PictureUnavailable as error:
             away = away or error
         else:
-            if not picture.blank:
+            if picture.blank:
+                unusable = ImageRefused("the picture has one colour all over", reason="blank")
+            elif await _is_placeholder(picture, entry, parts, now):
+                placeholder = placeholder or picture.pixel_hash
+                unusable = ImageRefused("many products have this picture", reason="placeholder")
+            else:
                 return _Fetched(picture, url, away)
-            refused = refused or ImageRefused("the picture has one colour all over", reason="blank")
+            refused = refused or unusable
     missing = ImageRefused(f"image_urls: {entry.key} has no picture", reason="no-picture")
-    return _Fetched(None, None, away or refused or missing)
+    return _Fetched(None, None, away or refused or missing, placeholder)
+
+
+async def _is_placeholder(
+    picture: Picture, entry: LedgerEntry, parts: CatalogParts, now: datetime
+) -> bool:
+    """Whether many products have ``picture``; those indexed with it are refreshed at ``now``."""
+    pending = entry.picture_pending
+    if pending is not None and pending.placeholder == picture.pixel_hash:
+        return True
+    if not parts.placeholders.record(entry.key, entry.update.title, picture.pixel_hash):
+        return False
+    earlier = parts.placeholders.products_of(entry.key, picture.pixel_hash)
+    for key in sorted(earlier):
+        await parts.schedule.set(key, now)
+        earlier.discard(key)
+    return True
+
+
+def _shows_placeholder(embedded: LedgerEntry, parts: CatalogParts) -> bool:
+    shown = embedded.image_hash
+    if shown is None:
+        return False
+    pending = embedded.picture_pending
+    marked = pending is not None and pending.placeholder == shown
+    return marked or parts.placeholders.is_placeholder(embedded.key, shown)
+
+
+async def _remove_placeholder(
+    embedded: LedgerEntry, entry: LedgerEntry, parts: CatalogParts, now: datetime
+) -> LedgerEntry:
+    """``entry`` without the picture of ``embedded``, and out of the vector store.
+
+    The ledger is marked first: a replay after a crash no longer knows the placeholder.
+    """
+    mark = PendingPicture(
+        reason="placeholder",
+        refused=True,
+        since=now,
+        last_try=now,
+        attempts=1,
+        placeholder=embedded.image_hash,
+    )
+    await parts.ledger.write(embedded.model_copy(update={"picture_pending": mark}))
+    entry = await keep_out(embedded, entry, parts)
+    return entry.model_copy(update={"image_url": None, "image_hash": None, "model": None})
 
 
 def _with_outcome(
@@ -142,6 +201,7 @@ def _with_outcome(
             if isinstance(fetched.failure, PictureUnavailable)
             else 0.0
         ),
+        placeholder=fetched.placeholder,
     )
     url = entry.image_url if fetched.url is None else fetched.url
     return entry.model_copy(update={"image_url": url, "picture_pending": pending})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from operators.catalog.feeds.times import microseconds
-from schemas.catalog import TimeVersion
 from schemas.errors import InvalidUpdate
+from schemas.versions import TimeVersion
 
 MAX_CLOCK_SKEW = timedelta(days=1)
 """How far ahead of ours a vendor's clock may be; time zones mixed up account for 14 hours."""

@@ -12,6 +12,7 @@ from typing import Any
 from operators.catalog.apply import Applied, apply_packet
 from operators.catalog.mapping import Mapping
 from operators.catalog.parts import CatalogParts
+from operators.catalog.placeholders import Placeholders
 from operators.catalog.standardise import Standardiser
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.catalog import LedgerEntry, Packet, PacketKind
@@ -86,6 +87,7 @@ class Shop:
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     thumbnails: InMemoryThumbnails = field(default_factory=InMemoryThumbnails)
     schedule: InMemorySchedule = field(default_factory=InMemorySchedule)
+    placeholders: Placeholders = field(default_factory=Placeholders)
     threshold: float = 0.3
 
     def parts(self) -> CatalogParts:
@@ -98,6 +100,7 @@ class Shop:
             ledger=self.ledger,
             thumbnails=self.thumbnails,
             schedule=self.schedule,
+            placeholders=self.placeholders,
         )
 
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.catalog import Decision, TimeVersion
+from schemas.catalog import Decision
 from schemas.errors import ImageRefused, InvalidUpdate, PictureUnavailable, Unavailable
+from schemas.versions import TimeVersion
 from tests.catalog.small_shop import BLUE, BROKEN, GREEN, KEY, RED, Stream, item, packet
 from tests.doubles import plain_picture
 

@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 from operators.catalog.describe import describe
-from schemas.catalog import TimeVersion
 from schemas.errors import InvalidUpdate
+from schemas.versions import TimeVersion
 
 UNIX_SECONDS, UNIX_MILLISECONDS = "unix", "unix_ms"
 """Values of feed.date_format for numeric times."""
