@@ -18,6 +18,7 @@ from operators.streaming.engine.gate import Gate
 from operators.streaming.engine.lane import LaneRuntime
 from operators.streaming.engine.loop_thread import LoopThread
 from operators.streaming.engine.recovery import RecoveryStore
+from operators.streaming.files.call_journal import CallJournal
 from operators.streaming.health.endpoints import serve
 from operators.streaming.health.health import Health
 from operators.streaming.health.metrics import FlowMetrics
@@ -40,6 +41,8 @@ class FlowRuntime:
     """What processes of the flow keep on this host."""
     store: RecoveryStore | None
     """On file topics: what the flow resumes from. On Kafka the consumer group's commits are."""
+    journal: CallJournal | None
+    """On file topics: which record is being called."""
     instance: str
     """On Kafka: the name of this process in the consumer group."""
     health: Health
@@ -77,11 +80,18 @@ def flow_runtime(
             metrics=metrics,
             folder=folder,
             store=None if kafka else RecoveryStore(folder),
+            journal=None if kafka else _open_journal(folder, opened),
             instance=settings.stream.instance or f"{socket.gethostname()}-{number}",
             health=health,
             once=once,
             opened=opened,
         )
+
+
+def _open_journal(folder: Path, opened: ExitStack) -> CallJournal:
+    journal = CallJournal(folder / "calls.json")
+    opened.callback(journal.close)
+    return journal
 
 
 @contextmanager

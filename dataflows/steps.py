@@ -76,7 +76,7 @@ def handle_records(
         lambda record: record.key,
         policy,
         runtime.lane.thread.loop,
-        runtime.members[-1].inputs if runtime.members else None,
+        runtime.members[-1].inputs if runtime.members else runtime.journal,
     )
     cancel_given_up(calls, runtime)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)

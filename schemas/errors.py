@@ -10,6 +10,7 @@ LookSyncError
 ├── Unavailable         a server cannot be reached now: wait, retry, apply back-pressure; give an
 │                       item up that fails again and again while the server answers the others
 ├── DeadlineExceeded    the time budget is used up: degrade, else dead letter
+├── KilledProcess       the process has died of this item again and again: dead letter
 └── Misconfigured       a wrong setting. At the start: stop and say what to change. What one item
     │                   meets later may be only its own: as Unavailable
     └── MustStop            no item may be handled: stop also while running
@@ -102,6 +103,17 @@ class PictureUnavailable(Unavailable):
 
 class DeadlineExceeded(LookSyncError):
     """The time budget of one item is used up."""
+
+
+class KilledProcess(LookSyncError):
+    """Handling the item ended the process, as a crash in native code does: it is not called again.
+
+    ``attempts``: how often the process died.
+    """
+
+    def __init__(self, message: str, *, attempts: int) -> None:
+        super().__init__(message)
+        self.attempts = attempts
 
 
 class Misconfigured(LookSyncError):

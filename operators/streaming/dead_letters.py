@@ -20,6 +20,7 @@ from schemas.dead_letters import HEADER_PREFIX, DeadLetter
 from schemas.errors import (
     DeadlineExceeded,
     InvalidRecord,
+    KilledProcess,
     Misconfigured,
     PictureUnavailable,
     Rejected,
@@ -89,6 +90,8 @@ def _stage(error: BaseException) -> str:
         return error.stage
     if isinstance(error, Unavailable | Misconfigured):
         return "service"
+    if isinstance(error, KilledProcess):
+        return "process"
     return "deadline" if isinstance(error, DeadlineExceeded) else "unexpected"
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import resource
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -111,7 +114,7 @@ class Effects:
 
 
 def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFlow:
-    """Every packet is a change; one whose payload says so is refused."""
+    """Every packet is a change; those whose payload says so are refused or crash the process."""
     effects = Effects(base)
 
     async def apply(packet: Packet, position: str) -> Applied:
@@ -119,6 +122,8 @@ def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFl
         if interruption is not None:
             await interruption.on_call()
         await asyncio.sleep(random.uniform(0, 0.02))
+        if packet.payload.get("crash"):
+            crash()
         if packet.payload.get("refuse"):
             raise InvalidUpdate("as asked")
         effects.put(position, f"{packet.key}@{packet.version}")
@@ -159,7 +164,7 @@ def run_catalog(base: Path, interruption: Interruption | None) -> None:
 
 
 def open_looks(base: Path, interruption: Interruption | None = None) -> OpenFlow:
-    """Every look is matched with nothing."""
+    """Every look is matched with nothing; those of the user "crash" crash the process."""
     effects = Effects(base)
 
     async def match(look: Look, budget: Budget) -> LookMatches:
@@ -167,6 +172,8 @@ def open_looks(base: Path, interruption: Interruption | None = None) -> OpenFlow
         if interruption is not None:
             await interruption.on_call()
         await asyncio.sleep(random.uniform(0, 0.02))
+        if look.user_id == "crash":
+            crash()
         return LookMatches(
             event_id=matched_event_id(look.look_id), look_id=look.look_id, matched_at=NOW
         )
@@ -178,6 +185,12 @@ def open_looks(base: Path, interruption: Interruption | None = None) -> OpenFlow
         yield looks.build(settings, match, refuse, effects, runtime)
 
     return open_flow
+
+
+def crash() -> None:
+    """As a fault in native code does."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def refuse(look: Look, error: LookSyncError) -> LookMatches:

@@ -39,6 +39,9 @@ def kill_again_and_again(
         # Often before the first snapshot, mostly in the middle of some later epoch.
         calls = chance.choice([chance.randrange(8), chance.randrange(8, SMALLEST_BACKLOG)])
         interrupted += calls > 0
+        if chance.random() < 0.5:  # else records are called one at a time
+            for journal in base.glob("recovery/*/calls.json"):
+                journal.unlink()
         ready = PROCESSES.Event()
         process = PROCESSES.Process(target=run, args=(base, Interruption(calls, ready)))
         process.start()

@@ -132,13 +132,18 @@ def _execute(
 
 
 def packet(
-    product: str, version: int, *, refuse: bool = False, headers: dict[str, str] | None = None
+    product: str,
+    version: int,
+    *,
+    refuse: bool = False,
+    crash: bool = False,
+    headers: dict[str, str] | None = None,
 ) -> Record:
     value = {
         "vendor": "acme",
         "product_id": product,
         "kind": "upsert",
         "version": version,
-        "payload": {"refuse": refuse},
+        "payload": {"refuse": refuse, "crash": crash},
     }
     return Record(f"acme:{product}", json.dumps(value).encode(), headers or {})

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.records import Record
 from tests.streaming.fake_kafka import FakeKafka
-from tests.streaming.kafka_process import IN, OUT, PARTITIONS, topic
+from tests.streaming.kafka_process import IN, LETTERS, OUT, PARTITIONS, topic
 
 
 @pytest.fixture
@@ -14,5 +14,6 @@ def kafka() -> FakeKafka:
     kafka = FakeKafka()
     kafka.create(IN, PARTITIONS)
     kafka.create(OUT, 1)
+    kafka.create(LETTERS, 1)
     topic(kafka, IN).append([Record("abcdefg"[n % 7], str(n).encode()) for n in range(30)])
     return kafka

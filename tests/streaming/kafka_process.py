@@ -17,12 +17,13 @@ from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.member import Member
 from operators.streaming.kafka.membership import Membership, SourceMetrics
 from operators.streaming.kafka.topic import KafkaTopic
+from schemas.errors import KilledProcess
 from schemas.records import SOURCE, Record
 from schemas.settings import KafkaSettings, TopicSettings
 from tests.streaming.fake_kafka import FakeKafka
 
 PARTITIONS = 3
-IN, OUT, GROUP = "in", "out", "flow"
+IN, OUT, LETTERS, GROUP = "in", "out", "letters", "flow"
 
 
 @dataclass
@@ -63,6 +64,8 @@ class Process:
         """Taken from the source, in order, and not passed on yet."""
         self.started: list[Record] = []
         """Of these, the ones whose calls have begun."""
+        self.letters: list[Record] = []
+        """Records that were not called because they had killed earlier processes."""
         self.refused = 0
         """How many calls were not begun because their partition was given back."""
         self.member = Member(
@@ -94,7 +97,14 @@ class Process:
         ready = [record for key, record in first.items() if key not in busy]
         if ready:
             record = ready[choice % len(ready)]
-            if self.inputs.start(record):
+            try:
+                may_start = self.inputs.start(record)
+            except KilledProcess:
+                self._drop(record)
+                self.letters.append(record)
+                self.inputs.pass_on(record, LETTERS, Record(record.key, record.value))
+                return
+            if may_start:
                 self.started.append(record)
             else:
                 self.refused += 1
@@ -111,8 +121,8 @@ class Process:
     def work(self) -> None:
         """Handle and commit everything that there is."""
         idle = 0
-        while idle < 3:
-            before = len(self.kafka.logs[OUT][0].entries)
+        while idle < 5:
+            before = self.outputs
             self.clock.now += 1.0
             self.step()
             self.take()
@@ -120,7 +130,7 @@ class Process:
                 self.start()
                 self.finish()
             self.step()
-            idle = idle + 1 if len(self.kafka.logs[OUT][0].entries) == before else 0
+            idle = idle + 1 if self.outputs == before else 0
 
     def stop(self) -> None:
         """End in order."""
@@ -128,6 +138,10 @@ class Process:
 
     def die(self) -> None:
         """What the producer holds is gone, and nobody tells the group."""
+
+    @property
+    def outputs(self) -> int:
+        return sum(len(log.entries) for name in (OUT, LETTERS) for log in self.kafka.logs[name])
 
     def _drop(self, record: Record) -> None:
         self.called.remove(record)
@@ -146,10 +160,10 @@ class Process:
         self.lag = lag
 
 
-def written(kafka: FakeKafka) -> dict[str, list[bytes]]:
-    """Per key, the values on OUT in their order there."""
+def written(kafka: FakeKafka, name: str = OUT) -> dict[str, list[bytes]]:
+    """Per key, the values on OUT, or another topic, in their order there."""
     found: dict[str, list[bytes]] = defaultdict(list)
-    out = topic(kafka, OUT)
+    out = topic(kafka, name)
     for partition in range(out.partitions):
         for record in out.read(partition):
             found[record.key].append(record.value)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.streaming.kafka.progress import MOST_PENDING, Commit, Progress, TopicIdentity
+from operators.streaming.kafka.suspects import NO_SUSPECTS, Suspects
 
 IDENTITY = TopicIdentity("mZ8W9kfZTW6brazO87vOGw", "BKgoYE9NTUWWZrDfX5jF4A")
 BROKERS_ACCEPT = 4096
@@ -19,12 +20,23 @@ BROKERS_ACCEPT = 4096
     ended=st.booleans(),
     identity=st.sampled_from([None, IDENTITY]),
     reserved=st.sampled_from(["", "a job"]),
+    suspects=st.one_of(
+        st.just(NO_SUSPECTS),
+        st.builds(Suspects, st.integers(1, 9), st.integers(0, 2**60)),
+        st.builds(Suspects, st.integers(1, 9), *[st.integers(0, 2**60)] * 2, st.integers(1, 9)),
+    ),
 )
 def test_a_commit_is_read_back_as_it_was_written(
-    position: int, behind: set[int], ended: bool, identity: TopicIdentity | None, reserved: str
+    position: int,
+    behind: set[int],
+    ended: bool,
+    identity: TopicIdentity | None,
+    reserved: str,
+    suspects: Suspects,
 ) -> None:
     pending = tuple(sorted(position + 700 - b for b in behind))
-    commit = Commit(Progress(position + 700, pending), "owner", 7, ended, identity, reserved)
+    progress = Progress(position + 700, pending)
+    commit = Commit(progress, "owner", 7, ended, identity, reserved, suspects)
 
     read = Commit.parse(commit.progress.committed, commit.metadata())
 
@@ -36,7 +48,14 @@ def test_the_most_that_may_be_pending_fits(apart: int, first: int) -> None:
     pending = range(first, first + MOST_PENDING * apart, apart)
     progress = Progress(pending[-1] + 1, tuple(pending))
 
-    metadata = Commit(progress, "o" * 120, 10**9, ended=False, identity=IDENTITY).metadata()
+    metadata = Commit(
+        progress,
+        "o" * 120,
+        10**9,
+        ended=False,
+        identity=IDENTITY,
+        suspects=Suspects(10**6, first + 10**7, first + 10**7, 10**6),
+    ).metadata()
 
     assert len(metadata) <= BROKERS_ACCEPT
     assert Commit.parse(first, metadata).progress == progress

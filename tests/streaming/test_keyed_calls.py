@@ -15,6 +15,7 @@ from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from schemas.errors import (
     ImageRefused,
+    KilledProcess,
     Unavailable,
 )
 from tests.streaming.calls import POLICY, Item, outcomes_of
@@ -113,11 +114,15 @@ class Ours:
     """An admission whose items may be closed and given up."""
 
     def __init__(self) -> None:
+        self.one_at_a_time = False
+        self.killers: set[Item] = set()
         self.closed = False
         self.lost: set[Item] = set()
         self.ended: list[Item] = []
 
     def start(self, item: Item) -> bool:
+        if item in self.killers:
+            raise KilledProcess("it died", attempts=5)
         return not self.closed
 
     def given_up(self, item: Item) -> bool:
@@ -176,3 +181,58 @@ async def test_items_that_may_not_start_are_withdrawn_without_a_call() -> None:
 
     assert all(isinstance(outcome, Withdrawn) for outcome in outcomes)
     assert called == []
+
+
+async def test_an_item_that_has_killed_processes_fails_without_a_call() -> None:
+    called: list[Item] = []
+
+    async def handle(item: Item) -> int:
+        called.append(item)
+        return item.number
+
+    ours, killer, other = Ours(), Item("a", 1), Item("a", 2)
+    ours.killers.add(killer)
+    calls = KeyedCalls(handle, lambda item: item.key, POLICY, asyncio.get_running_loop(), ours)
+    outcomes: list[Outcome[Item, int]] = []
+    for item in (killer, other):
+        calls.submit(item, outcomes.append)
+    while len(outcomes) < 2:
+        await asyncio.sleep(0)
+
+    first, second = outcomes
+    assert isinstance(first, Failed)
+    assert (first.item, first.error.args, first.attempts) == (killer, ("it died",), 5)
+    assert isinstance(second, Done)
+    assert called == [other]
+
+
+async def test_items_are_called_one_at_a_time_if_the_admission_says_so() -> None:
+    running, most = 0, 0
+
+    async def handle(item: Item) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        if item.number == 4:
+            ours.one_at_a_time = False
+        return item.number
+
+    ours = Ours()
+    ours.one_at_a_time = True
+    calls = KeyedCalls(handle, lambda item: item.key, POLICY, asyncio.get_running_loop(), ours)
+    outcomes: list[Outcome[Item, int]] = []
+    at_four = 0
+
+    def report(outcome: Outcome[Item, int]) -> None:
+        nonlocal at_four
+        outcomes.append(outcome)
+        if len(outcomes) == 4:
+            at_four = most
+
+    for number in range(12):
+        calls.submit(Item("abcdefghijkl"[number], number), report)
+    while len(outcomes) < 12:
+        await asyncio.sleep(0)
+    assert (at_four, most) == (1, POLICY.window)

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from schemas.errors import PictureUnavailable
 
+DEATHS = 2
+"""Processes that died in a row, before records are called one by one."""
+TRIALS = 3
+"""Deaths while the same record was called alone, before it becomes a dead letter."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallPolicy:

@@ -11,6 +11,7 @@ The effect of an attempt's error on its item:
                          and holds the sources back; nothing is lost. Failed after
                          ``attempts_alone`` failures between which the service answered others
     MustStop             Failed; the lane stops the flow with its message
+    KilledProcess        Failed without an attempt: the admission raises it
     anything else        Failed at once, stage "unexpected": a bug costs one item, not the flow
 
 An item whose partition moves to another process ends as Withdrawn: it is called there.
@@ -32,6 +33,7 @@ from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from schemas.errors import (
     DeadlineExceeded,
+    KilledProcess,
     Misconfigured,
     MustStop,
     PictureUnavailable,
@@ -50,8 +52,16 @@ Contra = TypeVar("Contra", contravariant=True)
 class Admission(Protocol[Contra]):
     """Which items this process may still handle. Called on the loop."""
 
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether an item is only called when no other is being called."""
+        ...
+
     def start(self, item: Contra) -> bool:
-        """Whether ``item`` may be called now; its call then counts as started."""
+        """Whether ``item`` may be called now; its call then counts as started.
+
+        Raises KilledProcess when it must never be called again.
+        """
         ...
 
     def given_up(self, item: Contra) -> bool:
@@ -160,7 +170,8 @@ class KeyedCalls(Generic[Item, Value]):
 
     def _start_runner(self) -> None:
         """Start a runner unless one is starting: a call that never suspends needs no second one."""
-        if not self._starting and len(self._runners) < self._policy.window:
+        one = self._admission is not None and self._admission.one_at_a_time
+        if not self._starting and len(self._runners) < (1 if one else self._policy.window):
             self._starting = True
             runner = self._loop.create_task(self._run())
             self._runners.add(runner)
@@ -192,8 +203,11 @@ class KeyedCalls(Generic[Item, Value]):
     async def _outcome(self, item: Item, runner: asyncio.Task[None]) -> Outcome[Item, Value]:
         if self._admission is None:
             return await self._attempts(item, runner)
-        if not self._admission.start(item):
-            return Withdrawn(item)
+        try:
+            if not self._admission.start(item):
+                return Withdrawn(item)
+        except KilledProcess as error:
+            return Failed(item, error, error.attempts)
         self._calling[runner] = item
         try:
             return await self._attempts(item, runner)

@@ -7,6 +7,7 @@ id is in its commit: fencing it off aborts that transaction and every later one 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
@@ -15,6 +16,7 @@ from operators.streaming.kafka.clients import Consumer
 from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.progress import Commit, TopicIdentity
 from operators.streaming.kafka.rules import ReadState
+from operators.streaming.kafka.suspects import NO_SUSPECTS, Suspects
 from operators.streaming.kafka.topic import KafkaTopic
 
 log = structlog.get_logger()
@@ -79,6 +81,14 @@ class GroupCommits:
             producer.init_transactions(self._timeout)
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a partition's new owner starts."""
+
+    state: ReadState
+    suspects: Suspects = NO_SUSPECTS
+
+
 class Handover:
     """Takes partitions over from their last owners."""
 
@@ -96,8 +106,14 @@ class Handover:
         self._lost = lost
         self._identity: TopicIdentity | None = None
         """Of the topic whose partitions were taken."""
+        self._survived: set[int] = set()
+        """Partitions that this process has lost, and not taken again."""
 
-    def take(self, partitions: Collection[int], identity: TopicIdentity) -> dict[int, ReadState]:
+    def survive(self, partitions: Collection[int]) -> None:
+        """Note that this process has lost ``partitions``: it did not die."""
+        self._survived |= set(partitions)
+
+    def take(self, partitions: Collection[int], identity: TopicIdentity) -> dict[int, Start]:
         """Where each partition of the topic with ``identity`` is to be read from.
 
         Raises Misconfigured when a commit is not about this topic, or records are gone;
@@ -132,11 +148,31 @@ class Handover:
         self._lost(partition, gap.first - offset)
         return gap.first
 
-    def _start(self, partition: int, commit: Commit | None, identity: TopicIdentity) -> ReadState:
+    def _start(self, partition: int, commit: Commit | None, identity: TopicIdentity) -> Start:
         if commit is None:
             first, _ = self._positions.watermarks(partition)
-            return ReadState(first, first)
+            return Start(ReadState(first, first))
         self._positions.require_same(partition, commit, identity)
         state = ReadState.after_owner(commit.progress)
         first = self._skip_gap(partition, state.offset)
-        return state if first == state.offset else state.skip_gap(first)
+        if first != state.offset:
+            state = state.skip_gap(first)
+        return Start(state, self._suspects(partition, commit))
+
+    def _suspects(self, partition: int, commit: Commit) -> Suspects:
+        survived = partition in self._survived and commit.owner == self._owner
+        self._survived.discard(partition)
+        if commit.ended or survived:
+            return commit.suspects
+        progress = commit.progress
+        _, end = self._positions.watermarks(partition)
+        suspects = commit.suspects.after_death(progress.position, end)
+        suspects = suspects.after(progress.position, progress.pending)
+        if suspects.isolated:
+            log.warning(
+                "owners of the partition died again and again: its records are called one by one",
+                partition=partition,
+                deaths=suspects.deaths,
+                until=suspects.until,
+            )
+        return suspects

@@ -16,10 +16,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection
 
+from operators.streaming.engine.call_policy import TRIALS
 from operators.streaming.engine.gate import Gate
 from operators.streaming.kafka.partition import Input, Partition, place_of, size_of
 from operators.streaming.kafka.progress import MOST_PENDING, Progress
 from operators.streaming.kafka.rules import ReadState
+from operators.streaming.kafka.suspects import NO_SUSPECTS, Suspects
+from operators.streaming.kafka.trials import Trials
+from schemas.errors import KilledProcess
 from schemas.records import Record
 
 BATCH = 512
@@ -45,6 +49,7 @@ class Inputs:
         self._handled_bytes = 0
         self._read_records = 0
         self._read_bytes = 0
+        self._trials = Trials()
 
     # The group's member
 
@@ -66,10 +71,10 @@ class Inputs:
             and self._read_bytes < READ_AHEAD_BYTES // 2
         )
 
-    def assign(self, partition: int, start: ReadState) -> None:
+    def assign(self, partition: int, start: ReadState, suspects: Suspects = NO_SUSPECTS) -> None:
         """Read ``partition`` from ``start``; its records are emitted once a commit claims it."""
         with self._lock:
-            self._partitions[partition] = Partition(start)
+            self._partitions[partition] = Partition.after(start, suspects)
 
     def append(self, partition: int, read: Record | int) -> None:
         """Add what was read; a number says that there is no record before that offset."""
@@ -107,6 +112,13 @@ class Inputs:
             for number in partitions:
                 if (partition := self._partitions.pop(number, None)) is not None:
                     self._forget_read_ahead(partition)
+                    self._trials.end(partition)
+
+    @property
+    def needs_commit(self) -> bool:
+        """Whether a record may only be emitted once the present progress is committed."""
+        with self._lock:
+            return any(p.claimed and not p.may_emit for p in self._partitions.values())
 
     def prepare(self) -> tuple[list[Input], dict[int, Progress]]:
         """The inputs whose outputs the next transaction is to write, and the progress with them."""
@@ -117,10 +129,19 @@ class Inputs:
             for held in self._handled:
                 number, offset = place_of(held.record)
                 handled[number].add(offset)
-            return list(self._handled), {
-                number: partition.state.progress(partition.in_flight.keys() - handled[number])
-                for number, partition in self._partitions.items()
-            }
+            self._trials.choose(self._partitions.values())
+            prepared = {}
+            for number, partition in self._partitions.items():
+                progress = partition.state.progress(partition.in_flight.keys() - handled[number])
+                partition.prepared = progress.position
+                partition.suspects = partition.suspects.after(progress.position, progress.pending)
+                prepared[number] = progress
+            return list(self._handled), prepared
+
+    def suspects(self, partition: int, *, ended: bool) -> Suspects:
+        """To be committed with the progress that was prepared last."""
+        suspects = self._partitions[partition].suspects
+        return suspects.released() if ended else suspects
 
     def committed(self, inputs: Collection[Input], partitions: Collection[int]) -> None:
         """The transaction with the outputs of ``inputs`` and the progress of ``partitions`` is
@@ -128,6 +149,8 @@ class Inputs:
         with self._lock:
             for partition in self._known(partitions):
                 partition.claimed = True
+                partition.committed = partition.prepared
+                partition.announced = partition.trial is not None
             for held in inputs:
                 if self._holds(held):
                     number, offset = place_of(held.record)
@@ -173,7 +196,8 @@ class Inputs:
                     and partition.read_ahead
                     and len(taken) < room
                     and size < room_bytes
-                    and len(partition.in_flight) - partition.handled < MOST_PENDING
+                    and partition.waiting < MOST_PENDING
+                    and self._trials.may_emit(partition)
                 ):
                     if (record := self._emit(partition)) is not None:
                         taken.append(record)
@@ -190,15 +214,16 @@ class Inputs:
         """
         number, offset = place_of(source)
         with self._lock:
-            partition = self._partitions.get(number)
-            held = partition.in_flight.get(offset) if partition is not None else None
-            if partition is None or held is None or held.record is not source:
+            partition, held = self._partitions.get(number), self._find(source)
+            if partition is None or held is None:
                 return
             if output is not None:
                 held.outputs.append((topic, output))
             held.steps -= 1
             if not held.steps:
                 partition.handled += 1
+                if offset == partition.trial:
+                    self._trials.end(partition)
                 self._handled.append(held)
                 self._handled_bytes += held.size
 
@@ -209,33 +234,35 @@ class Inputs:
 
     # The calls (an Admission)
 
+    one_at_a_time = False
+    """Suspects are emitted one at a time."""
+
     def start(self, record: Record) -> bool:
+        """Raises KilledProcess for a record that has killed earlier owners of its partition."""
         number, offset = place_of(record)
         with self._lock:
             partition = self._partitions.get(number)
-            if partition is None or partition.closing:
-                return False
-            held = partition.in_flight.get(offset)
-            if held is None or held.record is not record:
+            held = self._find(record)
+            if partition is None or partition.closing or held is None:
                 return False
             held.started = True
+            if offset == partition.killer:
+                raise KilledProcess(
+                    f"the process died {partition.suspects.deaths} times in a row, "
+                    f"{TRIALS} times while it handled this record alone",
+                    attempts=partition.suspects.deaths,
+                )
             return True
 
     def given_up(self, record: Record) -> bool:
-        number, offset = place_of(record)
+        number, _ = place_of(record)
         with self._lock:
             partition = self._partitions.get(number)
-            if partition is None or partition.given_up:
-                return True
-            held = partition.in_flight.get(offset)
-            return held is None or held.record is not record
+            return partition is None or partition.given_up or self._find(record) is None
 
     def withdrawn(self, record: Record) -> None:
-        number, offset = place_of(record)
         with self._lock:
-            partition = self._partitions.get(number)
-            held = partition.in_flight.get(offset) if partition is not None else None
-            if held is not None and held.record is record:
+            if (held := self._find(record)) is not None:
                 held.started = False
 
     def _emit(self, partition: Partition) -> Record | None:
@@ -254,10 +281,15 @@ class Inputs:
         partition.in_flight[offset] = Input(read, self._steps)
         return read
 
-    def _holds(self, held: Input) -> bool:
-        number, offset = place_of(held.record)
+    def _find(self, record: Record) -> Input | None:
+        """``record`` in flight; None when it was given to another process meanwhile."""
+        number, offset = place_of(record)
         partition = self._partitions.get(number)
-        return partition is not None and partition.in_flight.get(offset) is held
+        held = partition.in_flight.get(offset) if partition is not None else None
+        return held if held is not None and held.record is record else None
+
+    def _holds(self, held: Input) -> bool:
+        return self._find(held.record) is held
 
     def _known(self, partitions: Collection[int]) -> list[Partition]:
         return [self._partitions[n] for n in partitions if n in self._partitions]

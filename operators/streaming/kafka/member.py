@@ -184,7 +184,7 @@ class Member:
 
     def _commit_when_due(self) -> None:
         now = self.clock.monotonic()
-        progress = now >= self._next_commit
+        progress = now >= self._next_commit or self.inputs.needs_commit
         if not (self.inputs.handled or progress) or not self.inputs.assigned:
             return
         if not self._transactions.commit(outputs_only=not progress):
@@ -216,9 +216,9 @@ class Member:
         assert identity is not None, "opened"
         starts = self._until_answered(lambda: self._handover.take(numbers, identity))
         for partition, start in starts.items():
-            self.inputs.assign(partition, start)
+            self.inputs.assign(partition, start.state, start.suspects)
         self._transactions.forget(numbers)
-        self._reader.assign({partition: start.offset for partition, start in starts.items()})
+        self._reader.assign({partition: start.state.offset for partition, start in starts.items()})
         # The next commit claims them: from then on the commits name this process as the one to be
         # fenced off. Not awaited here: the group may have moved on, which the next poll reports.
         self._next_commit = self.clock.monotonic()
@@ -245,6 +245,7 @@ class Member:
         numbers = [at.partition for at in partitions]
         log.warning("partitions lost", topic=self.topic.name, partitions=sorted(numbers))
         self._note_uncommitted()
+        self._handover.survive(numbers)
         self.inputs.give_up(numbers)
         self.cancel_given_up()
         self._forget(numbers)

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from operators.streaming.kafka.rules import ReadState
+from operators.streaming.kafka.suspects import NO_SUSPECTS, Suspects
 from schemas.records import Record
 
 
@@ -42,6 +43,51 @@ class Partition:
     """A commit of this process names it as the owner; before that no record is emitted."""
     closing: bool = False
     given_up: bool = False
+    suspects: Suspects = NO_SUSPECTS
+    prepared: int = 0
+    """The position in the commit that is prepared."""
+    committed: int = 0
+    """The position in the last commit."""
+    trial: int | None = None
+    """Offset of the record to be called alone, until it is handled."""
+    announced: bool = False
+    """A commit has the trial: the record may be emitted."""
+    killer: int | None = None
+    """Offset of a record that is not called, because it has killed earlier owners."""
+
+    @classmethod
+    def after(cls, start: ReadState, suspects: Suspects) -> Partition:
+        """As its new owner takes it over."""
+        return cls(
+            start,
+            suspects=suspects,
+            prepared=start.reached,
+            committed=start.reached,
+            killer=suspects.killer,
+        )
+
+    @property
+    def next(self) -> int | None:
+        """Offset of the next record to be handled, if the next thing that was read is one."""
+        if not self.read_ahead or isinstance(self.read_ahead[0], int):
+            return None
+        _, offset = place_of(self.read_ahead[0])
+        return offset if self.state.emits(offset) else None
+
+    @property
+    def may_emit(self) -> bool:
+        """Whether suspicion allows to emit what was read next."""
+        offset = self.next
+        if offset is None:
+            return True
+        if self.suspects.isolated:
+            return self.trial == offset and self.announced
+        return offset < self.committed + self.suspects.lead
+
+    @property
+    def waiting(self) -> int:
+        """How many records in flight have no outcome yet."""
+        return len(self.in_flight) - self.handled
 
 
 def place_of(record: Record) -> tuple[int, int]:

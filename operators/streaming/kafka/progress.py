@@ -9,13 +9,18 @@ transactional id of the owner, and the topic that the offset counts records of.
      "cluster": "mZ8W9kfZTW6brazO87vOGw", "topic": "BKgoYE9NTUWWZrDfX5jF4A",
      "position": 512, "pending": "0-3,17"}
 
-Position and pending offsets are relative to the committed offset.
+After the death of an owner it also says which records are suspected of it
+(operators.streaming.kafka.suspects): {"deaths": 2, "until": 528, "trial": [17, 1], ...}. All
+offsets are relative to the committed one.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+from operators.streaming.kafka.suspects import NO_SUSPECTS, Suspects
 
 MOST_PENDING = 400
 """Records of a partition that may be in flight at once, so that the metadata fits into the 4,096
@@ -62,6 +67,7 @@ class Commit:
     """None: committed by another tool, or an older version."""
     reserved: str = ""
     """The job that works in the flow's place: the flow does not start before it has ended."""
+    suspects: Suspects = NO_SUSPECTS
 
     def metadata(self) -> str:
         first = self.progress.committed
@@ -76,6 +82,10 @@ class Commit:
             fields |= {"cluster": self.identity.cluster, "topic": self.identity.topic}
         if self.reserved:
             fields |= {"reserved": self.reserved}
+        if self.suspects.deaths:
+            fields |= {"deaths": self.suspects.deaths, "until": self.suspects.until - first}
+        if self.suspects.trial is not None:
+            fields |= {"trial": [self.suspects.trial - first, self.suspects.trials]}
         return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
@@ -92,9 +102,21 @@ class Commit:
                 bool(fields["ended"]),
                 TopicIdentity(str(cluster), str(topic)) if cluster and topic else None,
                 str(fields.get("reserved", "")),
+                _suspects(fields, offset),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(Progress(offset))
+
+
+def _suspects(fields: dict[str, Any], first: int) -> Suspects:
+    """Raises ValueError, KeyError or TypeError."""
+    if "deaths" not in fields:
+        return NO_SUSPECTS
+    suspects = Suspects(int(fields["deaths"]), first + int(fields["until"]))
+    if "trial" not in fields:
+        return suspects
+    trial, trials = fields["trial"]
+    return replace(suspects, trial=first + int(trial), trials=int(trials))
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
@@ -144,7 +144,12 @@ class Transactions:
         self._beat += 1
         commits = {
             partition: Commit(
-                at, self._owner, self._beat, ended=partition in ended, identity=self.identity
+                at,
+                self._owner,
+                self._beat,
+                ended=partition in ended,
+                identity=self.identity,
+                suspects=self._inputs.suspects(partition, ended=partition in ended),
             )
             for partition, at in progress.items()
         }
@@ -226,7 +231,7 @@ class Transactions:
 
     def _is_news(self, partition: int, commit: Commit) -> bool:
         last = self._last.get(partition)
-        return last is None or last.progress != commit.progress or last.ended != commit.ended
+        return last is None or replace(last, beat=commit.beat) != commit
 
     def _abandon(self, error: KafkaError) -> None:
         """End the transaction that met ``error`` without committing it."""
