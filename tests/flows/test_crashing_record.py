@@ -1,4 +1,4 @@
-"""A record that crashes each process that handles it: the flow passes it after five deaths."""
+"""A record that crashes each process that handles it: the flow passes it after seven deaths."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from operators.streaming.dead_letters import read_letters
+from operators.streaming.engine.call_policy import DEATHS, TRIALS
 from schemas.records import Record
 from tests.flows import flow_process
 from tests.flows.flow_process import Interruption, topic
@@ -54,13 +55,17 @@ def test_a_packet_that_crashes_the_process_becomes_a_letter(tmp_path: Path) -> N
     topic(tmp_path, "catalog.updates").append(
         Record(f"acme:{packet['product_id']}", json.dumps(packet).encode()) for packet in packets
     )
-    assert run_until_it_ends(flow_process.run_catalog, tmp_path) == 5
+    assert run_until_it_ends(flow_process.run_catalog, tmp_path) == DEATHS + TRIALS
     others = sorted(f"acme:{number}" for number in range(RECORDS) if number != CRASHING)
     assert keys(tmp_path, "catalog.changes") == others
     (stored,) = read_letters(topic(tmp_path, "catalog.updates.dlq"))
     letter = stored.letter
-    assert (letter.reason, letter.stage, letter.attempts) == ("killed-process", "process", 5)
-    assert letter.message.startswith("the process died 5 times in a row, 3 times while it handled")
+    assert (letter.reason, letter.stage, letter.attempts) == (
+        "killed-process",
+        "process",
+        DEATHS + TRIALS,
+    )
+    assert letter.message.startswith("the process died 7 times in a row, 5 times while it handled")
 
 
 def test_a_look_that_crashes_the_process_becomes_a_letter(tmp_path: Path) -> None:
@@ -70,7 +75,7 @@ def test_a_look_that_crashes_the_process_becomes_a_letter(tmp_path: Path) -> Non
         look = {"look_id": f"{number}", "image": {"url": "file:///x.png"}, "user_id": user}
         records.append(Record(f"{number}", json.dumps(look).encode()))
     topic(tmp_path, "looks.generated").append(records)
-    assert run_until_it_ends(flow_process.run_looks, tmp_path) == 5
+    assert run_until_it_ends(flow_process.run_looks, tmp_path) == DEATHS + TRIALS
     others = sorted(f"{number}" for number in range(RECORDS) if number != CRASHING)
     assert keys(tmp_path, "looks.matched") == others
     assert keys(tmp_path, "looks.generated.dlq") == [f"{CRASHING}"]

@@ -1,4 +1,4 @@
-"""A record that crashes each process that handles it, on Kafka: a letter after five deaths."""
+"""A record that crashes each process that handles it, on Kafka: a letter after seven deaths."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from operators.streaming.dead_letters import read_letters
+from operators.streaming.engine.call_policy import DEATHS, TRIALS
 from tests.real.kafka_flows import KafkaFlows, packet
 from tests.real.real_servers import RealKafka
 
@@ -31,9 +32,9 @@ def test_a_crashing_packet_becomes_a_letter_and_holds_up_no_other(
         process = flows.start("catalog", once=True)
         process.join(180)
         exits.append(process.exitcode)
-    assert exits == [-signal.SIGSEGV] * 5 + [0]
+    assert exits == [-signal.SIGSEGV] * (DEATHS + TRIALS) + [0]
 
     found = [json.loads(record.value)["key"] for record in flows.read("changes")]
     assert sorted(found) == sorted(f"acme:{n}" for n in range(PACKETS) if n != CRASHING)
     (stored,) = read_letters(flows.topic("updates.dlq"))
-    assert (stored.letter.reason, stored.letter.attempts) == ("killed-process", 5)
+    assert (stored.letter.reason, stored.letter.attempts) == ("killed-process", DEATHS + TRIALS)

@@ -39,12 +39,12 @@ def test_after_two_deaths_records_are_called_one_at_a_time(file: Path) -> None:
     assert CallJournal(file).one_at_a_time
 
 
-def test_the_record_of_three_deaths_is_not_called_again(file: Path) -> None:
+def test_the_record_of_five_deaths_is_not_called_again(file: Path) -> None:
     for _ in range(DEATHS + TRIALS):
         die(file, 1, 2, 3)
     journal = CallJournal(file)
     assert journal.start(record(4))
-    with pytest.raises(KilledProcess, match="3 times while it handled this record alone") as raised:
+    with pytest.raises(KilledProcess, match="5 times while it handled this record alone") as raised:
         journal.start(record(3))
     assert raised.value.attempts == DEATHS + TRIALS
 

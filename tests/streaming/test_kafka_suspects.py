@@ -90,7 +90,7 @@ def test_only_the_killers_become_letters(records: int, killers: set[int]) -> Non
     assert deaths <= len(killers) * (DEATHS + TRIALS)
 
 
-def test_a_killer_among_many_costs_five_processes(kafka: FakeKafka) -> None:
+def test_a_killer_among_many_costs_seven_processes(kafka: FakeKafka) -> None:
     feed(kafka, 2000)
     assert run_to_the_end(kafka, {666}) == DEATHS + TRIALS
 
@@ -131,14 +131,14 @@ def test_idle_partitions_are_not_suspected(kafka: FakeKafka) -> None:
 
 def test_the_letter_states_how_often_the_process_died() -> None:
     inputs = Inputs(Gate(10))
-    inputs.assign(0, ReadState(3, 3), Suspects(deaths=5, until=16, trial=3, trials=TRIALS))
+    inputs.assign(0, ReadState(3, 3), Suspects(deaths=7, until=16, trial=3, trials=TRIALS))
     inputs.committed([], [0])
     inputs.append(0, Record("a", b"3", position=Position(IN, 0, 3)))
     inputs.prepare()
     (killer,) = inputs.take()
-    with pytest.raises(KilledProcess, match="died 5 times in a row, 3 times while") as raised:
+    with pytest.raises(KilledProcess, match="died 7 times in a row, 5 times while") as raised:
         inputs.start(killer)
-    assert raised.value.attempts == 5
+    assert raised.value.attempts == 7
 
 
 @pytest.mark.parametrize("deaths", [0, 1])

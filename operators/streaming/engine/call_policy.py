@@ -8,8 +8,9 @@ from schemas.errors import PictureUnavailable
 
 DEATHS = 2
 """Processes that died in a row, before records are called one by one."""
-TRIALS = 3
-"""Deaths while the same record was called alone, before it becomes a dead letter."""
+TRIALS = 5
+"""Deaths while the same record was called alone, before it becomes a dead letter. A process that is
+killed at random times within seconds, again and again, must not blame what it happened to call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A record may end the process that calls it, by a crash in native code or by using up the memory.
 After two deaths in a row, records are called one at a time, each noted in a file before its call;
-a record that was noted at three deaths becomes a dead letter. On Kafka the consumer group's commits
+a record that was noted at five deaths becomes a dead letter. On Kafka the consumer group's commits
 do this (operators.streaming.kafka.suspects).
 """
 

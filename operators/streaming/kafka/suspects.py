@@ -7,8 +7,8 @@ next owner handles them depends on how many owners have died in a row:
 
     0   emits at most LEAD records beyond the last commit
     1   emits at most SHORT_LEAD records beyond it, so that a second death leaves few suspects
-    2+  calls one suspect at a time, and commits its offset before the call (a trial); while a
-        record has its second or a later trial, the process calls no other
+    2+  calls one suspect at a time, and commits its offset before the call (a trial); from its
+        second trial on, a record is the only one that the process calls
 
 A record whose trials have ended with TRIALS deaths becomes a dead letter.
 """
