@@ -76,13 +76,15 @@ def answered(system: SteadySystem, sent: dict[str, float], done: threading.Event
         {"bootstrap.servers": brokers, "group.id": "freshness", "auto.offset.reset": "earliest"}
     )
     consumer.subscribe(["looks.matched"])
-    latencies: list[float] = []
+    latencies: dict[str, float] = {}
     while not done.is_set() or len(latencies) < sum(key.startswith("steady-") for key in sent):
         message = consumer.poll(0.05)
-        if message is not None and message.error() is None and (key := message.key()):
-            latencies.append(time.time() - sent[key.decode()])
+        if message is not None and message.error() is None and (raw := message.key()):
+            if (key := raw.decode()) in latencies:
+                raise SystemExit(f"two events of look {key}")
+            latencies[key] = time.time() - sent[key]
     consumer.close()
-    return latencies
+    return list(latencies.values())
 
 
 def run(seconds: float, *, model: bool) -> dict[str, list[float]]:

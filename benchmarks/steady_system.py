@@ -30,6 +30,7 @@ class SteadySystem:
     deployment: Deployment
     world: World
     flows: dict[str, Child]
+    """By flow; processes that are added are stopped at the end, too."""
     pids: dict[str, int]
 
 
@@ -66,10 +67,10 @@ def steady_system(
         first = deployment.start("catalog", once=True)
         if first.process.wait(900):
             raise SystemExit(first.log_tail())
-        flows = {}
+        flows: dict[str, Child] = {}
+        running.callback(lambda: [child.stop() for child in flows.values()])
         for flow in FLOWS:
             flows[flow] = deployment.start(flow)
-            running.callback(flows[flow].stop)
         end = time.monotonic() + READY_SECONDS
         while not all(deployment.answers(flow, "readyz") for flow in FLOWS):
             if time.monotonic() > end:

@@ -51,11 +51,14 @@ class Deployment:
         """The settings file."""
         return self.folder / "looksync.toml"
 
-    def start(self, flow: str, *, once: bool = False) -> Child:
-        """Start ``looksync run FLOW``; restarts append to the same log."""
+    def start(self, flow: str, *, once: bool = False, port: int | None = None) -> Child:
+        """Start ``looksync run FLOW``; restarts append to the same log.
+
+        ``port``: of its health endpoints; a second process of a flow needs its own.
+        """
         arguments = ["--config", str(self.config), "run", flow, *(["--once"] if once else [])]
         env = {
-            f"LOOKSYNC_STREAM__{flow.upper()}__METRICS_PORT": str(self.ports[flow]),
+            f"LOOKSYNC_STREAM__{flow.upper()}__METRICS_PORT": str(port or self.ports[flow]),
             "LOOKSYNC_LOG_FORMAT": "json",
         }
         return start_looksync(flow, arguments, self.folder / "logs" / f"{flow}.log", env)
