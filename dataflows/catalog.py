@@ -89,7 +89,10 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
     from dataflows.wiring.parts import open_catalog_parts
 
     opened = open_catalog_parts(
-        settings, runtime.metrics, identity_file=runtime.folder / "ledger-identity"
+        settings,
+        runtime.metrics,
+        identity_file=runtime.folder / "ledger-identity",
+        gate=runtime.lane.gate,
     )
     with ExitStack() as stack:
         parts = stack.enter_context(runtime.lane.thread.hold(opened))

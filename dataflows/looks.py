@@ -151,7 +151,8 @@ def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
     # Not at the top: this loads torch, which tests with other clients do not need.
     from dataflows.wiring.parts import open_look_parts
 
-    with runtime.lane.thread.hold(open_look_parts(settings, runtime.metrics)) as parts:
+    opened = open_look_parts(settings, runtime.metrics, gate=runtime.lane.gate)
+    with runtime.lane.thread.hold(opened) as parts:
 
         async def match(look: Look, budget: Budget) -> LookMatches:
             return await match_look(look, parts.match, budget)

@@ -65,6 +65,8 @@ def flow_runtime(
     folder, kafka = settings.stream.recovery_folder / name, settings.topics.kind == "kafka"
     gate, metrics = Gate(READ_AHEAD * flow.window), FlowMetrics(CollectorRegistry())
     metrics.in_flight.labels(name).set_function(lambda: gate.inside)
+    metrics.bytes_in_flight.labels(name).set_function(lambda: gate.bytes_inside)
+    metrics.paused.labels(name).set_function(lambda: gate.paused)
     with (
         _stop_on_signals() as stop,
         lock_flow(name, folder, shared=kafka),

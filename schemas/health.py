@@ -47,6 +47,8 @@ class FlowHealth(_Report):
     away: tuple[PartAway, ...]
     degraded: tuple[str, ...]
     """Parts that fail every call and that the flow does without (vlm); it stays ready."""
+    paused: bool
+    """By `looksync flow pause`; it stays ready."""
     in_flight: int
     """Items that were read and whose outcome has not been emitted."""
     epoch_age: float | None

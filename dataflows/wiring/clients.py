@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from dataflows.wiring.embedded import embedded_services
 from dataflows.wiring.encoders import load_flow_encoder
 from dataflows.wiring.identity import verify_ledger
+from dataflows.wiring.pauses import following_pauses
 from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
 from operators.models.batching_encoder import BatchingEncoder
@@ -31,6 +32,7 @@ from operators.stores.redis.client import open_redis
 from operators.stores.redis.ledger import RedisLedger
 from operators.stores.redis.ledger_identity import IdentityGuard, LedgerIdentity
 from operators.stores.redis.mirrors import MirrorAcknowledgements
+from operators.stores.redis.pauses import RedisPauses
 from operators.stores.redis.schedule import RedisSchedule
 from operators.stores.redis.server import inspect_server, refuse_unsafe, risks
 from operators.stores.sqlite.index import SqliteIndex
@@ -39,6 +41,7 @@ from operators.stores.weaviate.aliases import Aliases, forget_lost_targets
 from operators.stores.weaviate.connection import WeaviateConnection
 from operators.stores.weaviate.index import WeaviateIndex
 from operators.stores.weaviate.schema import Collection
+from operators.streaming.engine.gate import Gate
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.errors import IndexMismatch, Misconfigured
@@ -238,6 +241,11 @@ class Clients:
     def schedule(self) -> RedisSchedule:
         """When which product is due to be settled again."""
         return RedisSchedule(self.redis)
+
+    async def follow_pauses(self, flow: str, gate: Gate) -> None:
+        """Close ``gate`` while ``flow`` is paused."""
+        pauses = RedisPauses(self.redis)
+        await self._stack.enter_async_context(following_pauses(pauses, flow, gate))
 
     @cached_property
     def claims(self) -> RedisClaims:

@@ -34,6 +34,7 @@ from operators.stores.weaviate.aliases import Aliases
 from operators.stores.weaviate.async_indexing import refuse_async_indexing
 from operators.stores.weaviate.index import WeaviateIndex
 from operators.stores.weaviate.schema import Collection
+from operators.streaming.engine.gate import Gate
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
@@ -84,10 +85,15 @@ class ReembedParts:
 
 @asynccontextmanager
 async def open_catalog_parts(
-    settings: Settings, metrics: FlowMetrics | None = None, *, identity_file: Path | None = None
+    settings: Settings,
+    metrics: FlowMetrics | None = None,
+    *,
+    identity_file: Path | None = None,
+    gate: Gate | None = None,
 ) -> AsyncIterator[CatalogParts]:
     """Open the parts of the catalog flow. Raises Misconfigured or Unavailable.
 
+    ``gate``: closed while the flow is paused.
     ``identity_file``: where the flow remembers its ledger's identity, next to its positions, which
     mean nothing to another ledger (LedgerLost).
     """
@@ -97,6 +103,8 @@ async def open_catalog_parts(
             await refuse_async_indexing(await clients.weaviate(), settings.index)
         identity = await clients.ledger_identity(index, identity_file)
         await clients.thumbnails.require_writable()
+        if gate is not None:
+            await clients.follow_pauses("catalog", gate)
         yield CatalogParts(
             mappings=load_mappings(settings.catalog.mappings),
             standardiser=Standardiser(
@@ -117,10 +125,15 @@ async def open_catalog_parts(
 
 @asynccontextmanager
 async def open_look_parts(
-    settings: Settings, metrics: FlowMetrics | None = None, *, online: bool = False
+    settings: Settings,
+    metrics: FlowMetrics | None = None,
+    *,
+    online: bool = False,
+    gate: Gate | None = None,
 ) -> AsyncIterator[LookParts]:
     """Open the parts of the look flow. Raises Misconfigured or Unavailable.
 
+    ``gate``: closed while the flow is paused.
     ``online``: a user is waiting, so without the ledger or the index the answer is degraded. The
     stream instead waits for the ledger (Unavailable) or stops (LedgerLost, IndexLost).
     """
@@ -133,6 +146,8 @@ async def open_look_parts(
         await segmenter.prepare()
         await tagger.prepare()
         index, identity = await _index_and_ledger(clients, online=online)
+        if gate is not None:
+            await clients.follow_pauses("looks", gate)
         yield LookParts(
             match=MatchParts(
                 pictures=clients.pictures,

@@ -125,6 +125,13 @@ def read_letters(topic: ReadableTopic) -> Iterator[StoredLetter]:
                 ) from error
 
 
+def to_repeat(record: Record) -> Record:
+    """``record`` to be handled again, as a replay of itself."""
+    place, own = str(record.position), dict(record.headers)
+    own |= {REPLAY_OF: place, REPLAY_ORIGIN: own.get(REPLAY_ORIGIN, place)}
+    return Record(record.key, record.value, own)
+
+
 def to_replay_record(stored: StoredLetter) -> Record:
     """The failed record, with a replay's headers in place of the letter's."""
     own = {

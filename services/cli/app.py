@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from services.cli.commands.dead_letters import dlq
+from services.cli.commands.flows import flow
 from services.cli.commands.index import index, models
 from services.cli.commands.jobs import jobs
 from services.cli.commands.mappings import mapping
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(top_level)
 for name, group in {
+    "flow": flow,
     "topics": topics,
     "dlq": dlq,
     "schema": schema,

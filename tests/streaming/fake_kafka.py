@@ -55,6 +55,7 @@ class Entry:
     value: bytes | None = None
     headers: Headers | None = None
     marker: bool = False
+    time_ms: int = 0
 
 
 @dataclass
@@ -116,6 +117,8 @@ class FakeKafka:
         self.producer_epochs: dict[str, int] = {}
         self.open_offsets: dict[tuple[str, str, int], str] = {}
         """(group, topic, partition) -> transactional id of the open transaction that changes it."""
+        self.time_ms = 0
+        """The time of records that are produced now."""
         self.down = False
         """While set, requests time out and no record is delivered."""
         self.on_poll: Callable[[], None] = lambda: None
@@ -430,7 +433,9 @@ class _Producer:
             fail(KafkaError._STATE)
         assert not isinstance(value, str)
         assert not isinstance(key, str)
-        self._queue.append((topic, Entry(key, value, headers), on_delivery))
+        self._queue.append(
+            (topic, Entry(key, value, headers, time_ms=self._kafka.time_ms), on_delivery)
+        )
 
     def poll(self, timeout: float = -1) -> int:
         self._kafka.on_poll()
@@ -624,6 +629,7 @@ class _Admin:
         self, topic_partition_offsets: dict[TopicPartition, OffsetSpec], **kwargs: Any
     ) -> dict[TopicPartition, Future[Any]]:
         earliest = type(OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        at_time = type(OffsetSpec.for_timestamp(0))
         answers: dict[TopicPartition, Future[Any]] = {}
         for at, spec in topic_partition_offsets.items():
             answers[at] = Future()
@@ -633,7 +639,12 @@ class _Admin:
                 answers[at].set_exception(error)
                 continue
             log = self._kafka.logs[at.topic][at.partition]
-            offset = log.first if isinstance(spec, earliest) else log.end
+            if isinstance(spec, at_time):
+                since = range(log.first, log.end)
+                times = [n for n in since if log.entries[n].time_ms >= spec.timestamp]
+                offset = min(times, default=-1)
+            else:
+                offset = log.first if isinstance(spec, earliest) else log.end
             answers[at].set_result(ListOffsetsResultInfo(offset, 0, -1))
         return answers
 

@@ -20,6 +20,8 @@ class Gate:
         self._inside = 0
         self._bytes_inside = 0
         self._lock = threading.Lock()
+        self.paused = False
+        """While set, sources emit nothing."""
 
     @property
     def inside(self) -> int:
@@ -32,7 +34,9 @@ class Gate:
     @property
     def room(self) -> int:
         """How many items a source may emit now; never negative."""
-        return max(0, self._capacity - self._inside) if self.room_bytes else 0
+        if self.paused or not self.room_bytes:
+            return 0
+        return max(0, self._capacity - self._inside)
 
     @property
     def room_bytes(self) -> int:

@@ -124,6 +124,7 @@ class Health:
                 for sample in family.samples
                 if sample.value
             ),
+            paused=self._gate.paused,
             in_flight=self._gate.inside,
             epoch_age=_age(self._epoch_at, now),
             source_age=_age(self._source_at, now),

@@ -65,6 +65,18 @@ class FlowMetrics:
             ["flow"],
             registry=registry,
         )
+        self.bytes_in_flight = Gauge(
+            "looksync_in_flight_bytes",
+            "Bytes of the items in flight.",
+            ["flow"],
+            registry=registry,
+        )
+        self.paused = Gauge(
+            "looksync_paused",
+            "1 while the flow is paused by `looksync flow pause`.",
+            ["flow"],
+            registry=registry,
+        )
         self.waiting = Gauge(
             "looksync_waiting",
             "Items in flight that wait for a retry because something is unavailable.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cached_property, partial
 
 from confluent_kafka import (
@@ -163,6 +164,13 @@ class KafkaTopic:
     def end_offsets(self) -> dict[int, int]:
         """Per partition, the offset of its next record."""
         return self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def offsets_at(self, moment: datetime) -> dict[int, int]:
+        """Per partition, the offset of the first record since ``moment``; without one, the end."""
+        milliseconds = int(moment.timestamp() * 1000)
+        found = self._offsets(OffsetSpec.for_timestamp(milliseconds))
+        ends = self.end_offsets()
+        return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
 
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
         partitions = [TopicPartition(self.name, p) for p in range(self.partitions)]

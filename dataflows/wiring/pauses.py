@@ -1,0 +1,60 @@
+"""A flow that is paused reads nothing, finishes what is in flight, and keeps its partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from dataflows.wiring.embedded import embedded_services
+from operators.stores.redis.client import open_redis
+from operators.stores.redis.pauses import RedisPauses
+from operators.streaming.engine.gate import Gate
+from schemas.errors import Misconfigured, Unavailable
+from schemas.settings import Settings
+
+POLL_INTERVAL_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_pauses(settings: Settings) -> AsyncIterator[RedisPauses]:
+    """For commands. Raises Misconfigured or Unavailable."""
+    with embedded_services(settings) as url:
+        client = open_redis(url, settings.redis if settings.redis.kind == "url" else None)
+        try:
+            yield RedisPauses(client)
+        finally:
+            await client.aclose()
+
+
+@asynccontextmanager
+async def following_pauses(pauses: RedisPauses, flow: str, gate: Gate) -> AsyncIterator[None]:
+    """Meanwhile, close ``gate`` while ``flow`` is paused; unchanged while Redis is unavailable."""
+    await _follow(pauses, flow, gate)
+    poller = asyncio.create_task(_poll(pauses, flow, gate))
+    try:
+        yield
+    finally:
+        poller.cancel()
+        with suppress(asyncio.CancelledError):
+            await poller
+
+
+async def _poll(pauses: RedisPauses, flow: str, gate: Gate) -> None:
+    while True:
+        await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        await _follow(pauses, flow, gate)
+
+
+async def _follow(pauses: RedisPauses, flow: str, gate: Gate) -> None:
+    try:
+        reason = await pauses.reason(flow)
+    except (Unavailable, Misconfigured):
+        return  # the flow's calls meet the same outage, and health reports it
+    if (reason is not None) != gate.paused:
+        gate.paused = reason is not None
+        log.warning("paused" if gate.paused else "resumed", flow=flow, reason=reason)
