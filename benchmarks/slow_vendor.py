@@ -1,4 +1,4 @@
-"""A vendor whose host never answers beside one that answers at once, as a ratio within one run.
+"""A vendor whose host never answers and one whose host answers at once: a ratio within one run.
 
     python -m benchmarks.slow_vendor [PICTURES]
 
@@ -96,12 +96,12 @@ async def main(pictures: int = 2000) -> None:
         http_cache=None, private_hosts=("127.0.0.1",), ports=(good_port, dead_port)
     )
     alone, _ = await rate(good, settings)
-    beside, others = await rate(
+    with_silent, others = await rate(
         [one for pair in zip(good, dead, strict=True) for one in pair], settings
     )
     print(f"alone                  {alone:>8.1f} pictures/s")
-    print(f"beside a silent host   {beside:>8.1f} pictures/s; the others: {dict(others)}")
-    print(f"beside / alone         {beside / alone:>8.2f}")
+    print(f"with a silent host     {with_silent:>8.1f} pictures/s; the others: {dict(others)}")
+    print(f"with / without         {with_silent / alone:>8.2f}")
 
 
 if __name__ == "__main__":

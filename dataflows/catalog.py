@@ -56,6 +56,8 @@ def build(
             applied = await apply(packet, str(record.position))
             event = None if applied.change is None else encode(applied.change)
         metrics.decisions.labels(applied.decision).inc()
+        metrics.vendor_packets.labels(packet.vendor, applied.decision).inc()
+        metrics.observe_age(NAME, packet.sent_at)
         metrics.embeddings.inc(applied.embeddings)
         for note in applied.notes:
             metrics.mapping_notes.labels(packet.vendor, note.field, note.reason).inc()

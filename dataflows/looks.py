@@ -81,7 +81,9 @@ def build(
             if first != owner:
                 metrics.repeated_looks.inc()
                 return None
-            return _Written.of(await match(look, Budget.of(policy.deadline_seconds)))
+            written = _Written.of(await match(look, Budget.of(policy.deadline_seconds)))
+        metrics.observe_age(NAME, look.created_at)
+        return written
 
     def refused_event(failed: Failed[Record]) -> _Written | None:
         """None when the record is a dead letter instead: also when the event cannot be made, as

@@ -80,6 +80,7 @@ def handle_records(
     )
     cancel_given_up(calls, runtime)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
+    runtime.metrics.oldest_call.labels(runtime.name).set_function(lambda: calls.oldest_seconds)
     runtime.health.watch_waits(lambda: calls.waits)
     return lane("lane", records, calls, runtime.lane)
 

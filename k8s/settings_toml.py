@@ -72,7 +72,7 @@ def _section(model: BaseModel, name: str, variables: str) -> Iterator[str]:
 
 
 def _is_inside_the_image(value: object) -> bool:
-    """Whether ``value`` is a path beside the code, which differs between machines."""
+    """Whether ``value`` is a path next to the code, which differs between machines."""
     return str(FOLDER.parent) in str(value)
 
 

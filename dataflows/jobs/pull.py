@@ -28,7 +28,7 @@ _STEP_SECONDS = 60.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _TRANSIENT = frozenset({202, 408, 420, 423, 425, 429})
-"""Responses, beside 5xx, after which the file may be there later."""
+"""Responses, in addition to 5xx, after which the file may be there later."""
 _UNREADABLE = frozenset({"br", "deflate", "compress"})
 """Content-encodings that are not recognised by their first bytes."""
 _HOST = re.compile(r"([^:\[\]]*|\[[0-9a-fA-F:.]*\])(:\d*)?")

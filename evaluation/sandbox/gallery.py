@@ -34,8 +34,8 @@ _TILES = (
 KIND_WORDS = {
     "exact": "the very same product is in the catalog",
     "near": "the catalog has one that differs in one attribute",
-    "absent": "nobody sells this type",
-    "phantom": "nobody wears this",
+    "absent": "no shop sells this type",
+    "phantom": "not in the picture",
 }
 
 

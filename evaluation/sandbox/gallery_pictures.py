@@ -1,4 +1,4 @@
-"""The gallery's pictures, copied into a folder beside the page; products as thumbnails."""
+"""The gallery's pictures, copied into a folder next to the page; products as thumbnails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUALITY = 82
 
 
 class GalleryPictures:
-    """Copies each of the world's pictures beside the page at most once."""
+    """Copies each of the world's pictures next to the page at most once."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self._world = world

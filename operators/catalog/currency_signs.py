@@ -81,7 +81,7 @@ _OWN: dict[str, str] = {
     "ر.ق": "QAR",
     "د.ك": "KWD",
 }
-"""Signs of one currency, beside those of CLDR."""
+"""Signs of one currency, in addition to those of CLDR."""
 
 
 _NO_MONEY = frozenset({"XXX", "XTS"})

@@ -1,6 +1,6 @@
 """Whether an item is fashion at all, by its texts.
 
-A shop sells phones, furniture and gift cards beside clothes. A false "no" takes a garment off
+A shop sells phones, furniture and gift cards as well as clothes. A false "no" takes a garment off
 sale, a false "yes" offers a gaming PC as a top; what the texts do not say is left to the encoder.
 """
 

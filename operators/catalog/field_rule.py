@@ -48,7 +48,7 @@ class FieldRule(BaseModel):
     prefix: str | None = None
     """Before a relative URL."""
     null: tuple[str, ...] = ()
-    """Words for "no value", beside the usual ones (N/A, -, null, none, nan)."""
+    """Words for "no value", in addition to the usual ones (N/A, -, null, none, nan)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -29,7 +29,7 @@ _REMARK = re.compile(
     r"|(?:incl(?:uding|usive|\.)?|inkl\.?)\s*(?:of\s+)?(?:all\s+)?(?:tax(?:es)?|vat|gst|mwst\.?)"
     r"|ttc|iva\s+(?:inclusa|incluido))\s*[)\]]?|\bmrp\b[:.]?|/-|:-|\*+"
 )
-"""Words beside a price that do not change it. "excl. tax" does change it."""
+"""Words next to a price that do not change it. "excl. tax" does change it."""
 
 _NO_WIDTH = (0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
 """Soft hyphen, letters without a width and marks of direction, as right-to-left texts have them."""

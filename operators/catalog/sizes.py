@@ -47,7 +47,7 @@ _NUMBER_FIRST = re.compile(
 )
 _JAPANESE_NUMBER = re.compile(r"(1?\d)\s*号")
 _LABEL = re.compile(r"^(?:size|taille|größe|grösse|gr\.|talla|taglia|サイズ)[\s:.]*|サイズ$")
-"""What stands beside a size without changing it."""
+"""Words next to a size that do not change it."""
 _BARE = re.compile(rf"(?P<number>{_NUMBER})")
 _WAIST_AND_LENGTH = re.compile(rf"w?\s*({_NUMBER})\s*w?\s*(?:[/x×-]\s*l?|l)\s*(\d\d(?:\.5)?)\s*l?")
 _AGE = re.compile(
@@ -152,7 +152,7 @@ def _compound(plain: str, declared: str | None) -> list[_Size]:
 
 
 def _parts(plain: str) -> Iterator[str]:
-    """What stands between slashes and brackets, and between hyphens that are none of a word's."""
+    """What is between slashes and brackets, and between hyphens that are not part of a word."""
     for part in filter(None, map(str.strip, _COMPOUND.split(plain))):
         yield from [part] if _one(part) is not None else filter(None, _HYPHEN.split(part))
 

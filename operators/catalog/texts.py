@@ -90,7 +90,7 @@ def _printed(value: object) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """Tags that are none of HTML's stay: "size <M>"."""
+    """Tags that HTML does not have stay: "size <M>"."""
     for start, end in (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>")):
         text = _without_spans(text, start, end)
     return _TAG.sub(_between, text)

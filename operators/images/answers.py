@@ -27,7 +27,7 @@ MAX_RETRY_AFTER_SECONDS = 86_400.0
 """A day: by then the feed has been read again, and a mistaken date is forgotten."""
 
 CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
-"""Content codings (IANA) that change the bytes. Hosts also send words there that are none: a
+"""Content codings (IANA) that change the bytes. Hosts also send words that are not codings: a
 character set, ``none``, ``binary``, or S3's ``aws-chunked``."""
 
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM")

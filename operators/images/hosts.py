@@ -1,5 +1,5 @@
 """How many downloads a host, or a vendor, may have at once: one that is slow or down holds up
-nobody else.
+no other host or vendor.
 
 Quotas grow with each quick answer and are cut by each failure, as TCP's window is. A host that
 keeps failing is shut: nothing is asked of it for a while, then a single download tries it

@@ -10,7 +10,7 @@ import torch
 from schemas.errors import Misconfigured
 
 PREPARATION_THREADS = 8
-"""Upper limit beside a GPU. One core prepares a few hundred pictures per second, a GPU encodes
+"""Upper limit with a GPU. One core prepares a few hundred pictures per second, a GPU encodes
 more."""
 
 

@@ -73,7 +73,7 @@ def tell_flow_needs(chosen: ChosenMapping, console: Console) -> None:
         after = ", and ingest the files again."
     console.print(
         f'{problem} In looksync.toml, set\n  [catalog]\n  mappings = ["{chosen.file}"]\n'
-        f"beside other mappings that are there, restart the flow{after}",
+        f"next to the other mappings, restart the flow{after}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -1,4 +1,4 @@
-"""Hosts and vendors that are slow or down hold up nobody else. In virtual time."""
+"""Slow hosts and vendors hold up no others. In virtual time."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ async def test_a_result_of_another_version_is_ignored(
 async def test_without_the_ledger_a_result_is_not_served(
     shop: MatchParts, error: LookSyncError
 ) -> None:
-    """Online looks are then matched anew; those of the stream are retried."""
+    """Online looks are then matched again; those of the stream are retried."""
     await store(KEY, await result(shop), shop)
     online = replace(shop, ledger=BrokenLedger(error), require_ledger=False)
     assert await lookup(KEY, online) is None

@@ -102,7 +102,7 @@ class KafkaFlows:
         return _execute(flow, settings or self.settings(), self.base, once=once)
 
     def replace(self, name: str) -> None:
-        """Delete a topic and create it anew."""
+        """Delete a topic and create it again."""
         admin, full = AdminClient({"bootstrap.servers": self.brokers}), self.topic(name).name
         admin.delete_topics([full])[full].result(10)
         while full in admin.list_topics(timeout=10).topics:

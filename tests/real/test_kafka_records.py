@@ -159,7 +159,7 @@ def test_a_topic_that_was_replaced_is_read_from_its_beginning(flows: KafkaFlows)
 def test_a_topic_that_is_replaced_while_it_is_read_ends_the_flow_and_loses_nothing(
     flows: KafkaFlows, records: int
 ) -> None:
-    """However long the new one is: a position in the old one is none in it."""
+    """However long the new one is: a position in the old one means nothing in it."""
     flows.topic("updates").append(packet("1", n) for n in range(10))
 
     def replace() -> None:

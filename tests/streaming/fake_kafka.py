@@ -147,7 +147,7 @@ class FakeKafka:
         self.replicas = 1
 
     def create(self, topic: str, partitions: int) -> None:
-        """Create it, or delete it and create it anew."""
+        """Create it, or delete it and create it again."""
         self.logs[topic] = [Log() for _ in range(partitions)]
         self.topic_ids[topic] = f"id-{next(self._numbers)}"
 

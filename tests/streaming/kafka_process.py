@@ -28,7 +28,7 @@ IN, OUT, LETTERS, GROUP = "in", "out", "letters", "flow"
 
 @dataclass
 class Clock:
-    """Time that passes when a test says so, or somebody sleeps."""
+    """Time that passes when a test says so, or something sleeps."""
 
     now: float = 1000.0
     while_asleep: Callable[[], None] = lambda: None
@@ -59,6 +59,8 @@ class Process:
         self.inputs = Inputs(self.gate)
         self.inputs.add_step()
         self.lost: dict[int, int] = defaultdict(int)
+        self.deaths = 0
+        """Partitions whose last owner died."""
         self.lag: dict[int, int] = {}
         self.called: list[Record] = []
         """Taken from the source, in order, and not passed on yet."""
@@ -72,7 +74,7 @@ class Process:
             topic(kafka, name, **settings),
             Membership(GROUP, instance),
             self.inputs,
-            SourceMetrics(lambda *_: None, self._note_lag, self._note_lost),
+            SourceMetrics(lambda *_: None, self._note_lag, self._note_death, self._note_lost),
             self.clock,
         )
         self.member.cancel_given_up = self._cancel_given_up
@@ -137,7 +139,7 @@ class Process:
         self.member.leave()
 
     def die(self) -> None:
-        """What the producer holds is gone, and nobody tells the group."""
+        """What the producer holds is gone, and the group does not know."""
 
     @property
     def outputs(self) -> int:
@@ -152,6 +154,9 @@ class Process:
             self.started.remove(record)
             self._drop(record)
             self.inputs.withdrawn(record)
+
+    def _note_death(self) -> None:
+        self.deaths += 1
 
     def _note_lost(self, partition: int, records: int) -> None:
         self.lost[partition] += records

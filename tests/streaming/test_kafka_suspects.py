@@ -127,6 +127,7 @@ def test_idle_partitions_are_not_suspected(kafka: FakeKafka) -> None:
     process.step()
     process.take()
     assert len(process.called) == 6
+    assert process.deaths == 3, "they are counted: one for each partition"
 
 
 def test_the_letter_states_how_often_the_process_died() -> None:

@@ -236,3 +236,25 @@ async def test_items_are_called_one_at_a_time_if_the_admission_says_so() -> None
     while len(outcomes) < 12:
         await asyncio.sleep(0)
     assert (at_four, most) == (1, POLICY.window)
+
+
+async def test_the_oldest_call_is_known_with_its_retries() -> None:
+    ends = asyncio.Event()
+
+    async def handle(item: Item) -> int:
+        if item.number == 1 and not ends.is_set():
+            ends.set()
+            raise Unavailable("store is away")
+        return item.number
+
+    policy = CallPolicy(4, 5.0, 3, 0.001, 0.001)
+    calls = KeyedCalls(handle, lambda item: item.key, policy, asyncio.get_running_loop())
+    outcomes: list[Outcome[Item, int]] = []
+    assert calls.oldest_seconds == 0
+    calls.submit(Item("a", 1), outcomes.append)
+    await ends.wait()
+    assert calls.oldest_seconds > 0
+    while not outcomes:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert calls.oldest_seconds == 0

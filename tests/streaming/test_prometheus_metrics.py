@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from prometheus_client import CollectorRegistry
 
 from operators.streaming.health.metrics import FlowMetrics
@@ -13,3 +16,17 @@ def test_two_flows_in_one_process_do_not_share_metrics() -> None:
     first.embeddings.inc()
 
     assert second.registry.get_sample_value("looksync_catalog_embeddings_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "least", "most"), [(3600, 3600, 3660), (-3600, 0, 0)], ids=["past", "future"]
+)
+def test_the_age_of_an_event_is_never_negative(seconds_ago: int, least: int, most: int) -> None:
+    metrics = FlowMetrics(CollectorRegistry())
+    metrics.observe_age("looks", datetime.now(UTC) - timedelta(seconds=seconds_ago))
+    metrics.observe_age("looks", None)
+    value = metrics.registry.get_sample_value
+    assert value("looksync_event_age_seconds_count", {"flow": "looks"}) == 1
+    age = value("looksync_event_age_seconds_sum", {"flow": "looks"})
+    assert age is not None
+    assert least <= age <= most

@@ -88,7 +88,7 @@ class Checkpoint(BaseModel):
             except ValidationError as error:
                 raise Misconfigured(
                     f"{path} cannot be read: {error.errors()[0]['msg']}; remove {folder} to begin "
-                    "anew"
+                    "again"
                 ) from error
             if not found.finished:
                 found._check_same(folder, vendor, shards)

@@ -29,7 +29,7 @@ DIMENSION = 8
 async def refuse_async_indexing(connection: WeaviateConnection, settings: IndexSettings) -> None:
     """Raise Misconfigured when a written object cannot be found at once.
 
-    Uses a small collection of its own beside the index, ``<index.alias>_Probe``.
+    Uses a small collection of its own next to the index, ``<index.alias>_Probe``.
     """
     name = f"{settings.alias}_Probe"
     client = connection.client

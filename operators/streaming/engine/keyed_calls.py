@@ -25,10 +25,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
+from operators.streaming.engine.admission import Admission
 from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from schemas.errors import (
@@ -44,33 +45,6 @@ log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-
-
-Contra = TypeVar("Contra", contravariant=True)
-
-
-class Admission(Protocol[Contra]):
-    """Which items this process may still handle. Called on the loop."""
-
-    @property
-    def one_at_a_time(self) -> bool:
-        """Whether an item is only called when no other is being called."""
-        ...
-
-    def start(self, item: Contra) -> bool:
-        """Whether ``item`` may be called now; its call then counts as started.
-
-        Raises KilledProcess when it must never be called again.
-        """
-        ...
-
-    def given_up(self, item: Contra) -> bool:
-        """Whether the started call of ``item`` is to be cancelled."""
-        ...
-
-    def withdrawn(self, item: Contra) -> None:
-        """The call of ``item`` has ended without an outcome."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +97,8 @@ class KeyedCalls(Generic[Item, Value]):
         """Per runner, the deadline (loop time) of its call."""
         self._late: set[asyncio.Task[None]] = set()
         """Runners whose call was cancelled at its deadline."""
+        self._begun: dict[asyncio.Task[None], float] = {}
+        """Per runner, the loop time at which its item was first called; the oldest first."""
         self._calling: dict[asyncio.Task[None], Item] = {}
         """Per runner, the item that it calls."""
         self._withdrawn: set[asyncio.Task[None]] = set()
@@ -134,6 +110,12 @@ class KeyedCalls(Generic[Item, Value]):
     def paused(self) -> int:
         """Number of calls that wait for their next attempt."""
         return self._paused
+
+    @property
+    def oldest_seconds(self) -> float:
+        """Age of the oldest call without an outcome, retries included; 0 without one."""
+        begun = min(self._begun.copy().values(), default=None)
+        return 0.0 if begun is None else self._loop.time() - begun
 
     @property
     def waits(self) -> list[Wait]:
@@ -188,6 +170,7 @@ class KeyedCalls(Generic[Item, Value]):
                 item, key, report = self._ready.popleft()
                 if self._ready:
                     self._start_runner()
+                self._begun[runner] = self._loop.time()
                 outcome = await self._outcome(item, runner)
                 self._waits.pop(runner, None)
                 report(outcome)
@@ -199,6 +182,7 @@ class KeyedCalls(Generic[Item, Value]):
         finally:
             # Here, not in a done callback: a submit in between must see that a runner is missing.
             self._runners.discard(runner)
+            self._begun.pop(runner, None)
 
     async def _outcome(self, item: Item, runner: asyncio.Task[None]) -> Outcome[Item, Value]:
         if self._admission is None:

@@ -1,4 +1,4 @@
-"""The event loop of the parts and the lanes' coroutines, in a thread beside the engine's."""
+"""The event loop of the parts and the lanes' coroutines, in a thread next to the engine's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """File topics as a sink of the engine: each start truncates what an unfinished epoch wrote.
 
 The recovered state is the file's length. Before the first snapshot there is no state, but the file
-may hold records of an unfinished first epoch. So the first build writes a durable note beside the
+may hold records of an unfinished first epoch. So the first build writes a durable note next to the
 file: its recovery store's id and the file's length. A build without recovered state that finds a
 note of the same store truncates the file to that length (decisions/013). What a job appended while
 the flow was stopped is never truncated (decisions/128).

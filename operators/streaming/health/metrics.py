@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Items; doubling, like the batch sizes."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """From a cache hit to a catalog packet's whole budget."""
+
+AGES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86_400)
+"""From a look that is matched at once to a backlog of a day."""
 
 
 class FlowMetrics:
@@ -18,6 +23,8 @@ class FlowMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        build = Info("looksync_build", "The version that runs.", registry=registry)
+        build.info({"version": version("looksync")})
         self.records_in = Counter(
             "looksync_records_in",
             "Records read from a topic.",
@@ -104,6 +111,31 @@ class FlowMetrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self.event_age = Histogram(
+            "looksync_event_age_seconds",
+            "Seconds from the time in a packet or look (sent_at, created_at) to its outcome.",
+            ["flow"],
+            buckets=AGES,
+            registry=registry,
+        )
+        self.oldest_call = Gauge(
+            "looksync_oldest_call_seconds",
+            "Age of the oldest call of an item that has no outcome yet, retries included.",
+            ["flow"],
+            registry=registry,
+        )
+        self.owner_deaths = Counter(
+            "looksync_owner_deaths",
+            "Partitions taken over from a process that did not end in order (Kafka).",
+            ["topic"],
+            registry=registry,
+        )
+        self.vendor_packets = Counter(
+            "looksync_vendor_packets",
+            "Packets by vendor and what the catalog flow did with them.",
+            ["vendor", "decision"],
+            registry=registry,
+        )
         self.decisions = Counter(
             "looksync_catalog_decisions",
             "Packets by what the catalog flow did with them (schemas.catalog.Decision).",
@@ -180,6 +212,12 @@ class FlowMetrics:
             "looks_refused": _by_label(self.refused_looks, "reason"),
             "looks_repeated": sum(_by_label(self.repeated_looks, None).values()),
         }
+
+    def observe_age(self, flow: str, stated: datetime | None) -> None:
+        """Note the outcome of an item of the time ``stated``; the future counts as now."""
+        if stated is not None:
+            age = (datetime.now(UTC) - stated).total_seconds()
+            self.event_age.labels(flow).observe(max(0.0, age))
 
     def observe_batches(self, part: str) -> Callable[[int, float], None]:
         """A callback for the batches of a MicroBatcher, under the label ``part``."""

@@ -6,13 +6,14 @@ id is in its commit: fencing it off aborts that transaction and every later one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
 
 from operators.streaming.kafka.clients import Consumer
+from operators.streaming.kafka.membership import SourceMetrics
 from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.progress import Commit, TopicIdentity
 from operators.streaming.kafka.rules import ReadState
@@ -97,13 +98,12 @@ class Handover:
         commits: GroupCommits,
         owner: str,
         positions: Positions,
-        lost: Callable[[int, int], None],
+        metrics: SourceMetrics,
     ) -> None:
-        """``lost`` is called with partition and number of records that were deleted unread."""
         self._commits = commits
         self._owner = owner
         self._positions = positions
-        self._lost = lost
+        self._metrics = metrics
         self._identity: TopicIdentity | None = None
         """Of the topic whose partitions were taken."""
         self._survived: set[int] = set()
@@ -145,7 +145,7 @@ class Handover:
         if gap is None:
             return offset
         log.error("records lost", gap=gap.sentence)
-        self._lost(partition, gap.first - offset)
+        self._metrics.lost(partition, gap.first - offset)
         return gap.first
 
     def _start(self, partition: int, commit: Commit | None, identity: TopicIdentity) -> Start:
@@ -164,6 +164,7 @@ class Handover:
         self._survived.discard(partition)
         if commit.ended or survived:
             return commit.suspects
+        self._metrics.died()
         progress = commit.progress
         _, end = self._positions.watermarks(partition)
         suspects = commit.suspects.after_death(progress.position, end)

@@ -66,7 +66,7 @@ class Member:
         commits = GroupCommits(topic, membership.group)
         self._commits = commits
         self._positions = Positions(topic, membership.group, self._consumer)
-        self._handover = Handover(commits, membership.owner, self._positions, metrics.lost)
+        self._handover = Handover(commits, membership.owner, self._positions, metrics)
         self._reader = Reader(topic, membership, self._consumer, inputs, self._handover, clock)
         self._transactions = Transactions(
             commits, membership.owner, inputs, self._consumer.consumer_group_metadata, clock

@@ -28,6 +28,8 @@ class SourceMetrics:
     """Called with partition and number of records that were emitted."""
     lag: Callable[[dict[int, int]], None]
     """Called each second with the records not yet emitted of each partition that is read here."""
+    died: Callable[[], None]
+    """Called for each partition whose last owner did not end in order."""
     lost: Callable[[int, int], None]
     """Called with partition and number of records that were deleted before they were read, when
     the settings accept that."""

@@ -1,4 +1,4 @@
-"""``looksync jobs``: work that runs once, beside the flows or while they are stopped."""
+"""``looksync jobs``: work that runs once, next to the flows or while they are stopped."""
 
 from __future__ import annotations
 
