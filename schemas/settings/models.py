@@ -40,6 +40,11 @@ class VlmSettings(Section):
         800, ge=32, description="Maximum tokens of a look's description."
     )
     concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
+    requests_per_second: float | None = Field(
+        None,
+        ge=0.1,
+        description="Of each process, for a server that others use, too; null: no limit.",
+    )
     attempts: int = Field(3, ge=1, description="Per call, within the look's budget.")
     batches: BatchSettings = Field(BatchSettings(max_size=16), description="Of the embedded model.")
     cache_seconds: float = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import math
@@ -49,6 +50,14 @@ async def test_the_key_is_sent_as_a_bearer_token(
 ) -> None:
     await open_clients(api_key="secret").describe([LOOK], Budget.of(BUDGET))
     assert server.authorizations == ["Bearer secret"]
+
+
+async def test_requests_keep_to_their_rate(open_clients: OpenClient, server: ModelServer) -> None:
+    client, loop = open_clients(requests_per_second=20), asyncio.get_running_loop()
+    started = loop.time()
+    await asyncio.gather(*(client.describe([LOOK], Budget.of(BUDGET)) for _ in range(5)))
+    assert loop.time() - started >= 4 / 20
+    assert len(server.requests) == 5
 
 
 async def test_pointwise_is_the_probability_of_yes(

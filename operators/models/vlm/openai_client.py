@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import httpx
 import numpy as np
+from aiolimiter import AsyncLimiter
 from PIL.Image import Image
 
 from operators.budget import Budget
@@ -52,6 +54,11 @@ class OpenAIVisionModel:
         self._parser = AnswerParser(taxonomy, on_repair)
         self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
         self._slots = asyncio.Semaphore(settings.concurrency)
+        rate = settings.requests_per_second
+        # One by one: a bucket of a second would let its requests through at once.
+        self._pace: AbstractAsyncContextManager[None] = (
+            nullcontext() if rate is None else AsyncLimiter(1, 1 / rate)
+        )
         key = settings.api_key.get_secret_value() if settings.api_key else None
         self._client = httpx.AsyncClient(
             base_url=settings.url.rstrip("/"),
@@ -196,6 +203,8 @@ class OpenAIVisionModel:
 
     async def _post(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
+            async with self._pace:
+                pass
             response = await self._client.post("/chat/completions", json=body)
             if response.status_code in _RETRYABLE or response.status_code >= 500:
                 raise _RetryableError(
