@@ -63,7 +63,7 @@ def test_the_most_that_may_be_pending_fits(apart: int, first: int) -> None:
 
 @given(st.one_of(st.none(), st.text(), st.sampled_from(["{}", "[]", "1", '{"owner": 1}'])))
 def test_metadata_of_another_tool_is_ignored(metadata: str | None) -> None:
-    assert Commit.parse(42, metadata) == Commit(Progress(42), owner="", beat=0, ended=True)
+    assert Commit.parse(42, metadata) == Commit(Progress(42), owner="", transaction=0, ended=True)
 
 
 def test_a_commit_of_an_older_version_keeps_its_pending_offsets() -> None:
@@ -80,7 +80,7 @@ def test_offsets_in_metadata_are_relative_to_the_committed_one() -> None:
     commit = Commit(Progress(612, (100, 101, 102, 103, 117)), "flow.host-0", 1021, False, IDENTITY)
     assert json.loads(commit.metadata()) == {
         "owner": "flow.host-0",
-        "beat": 1021,
+        "transaction": 1021,
         "ended": False,
         "cluster": IDENTITY.cluster,
         "topic": IDENTITY.topic,

@@ -5,7 +5,7 @@ Later records may be handled already: the metadata lists which are not, so that 
 says where the partition's next owner resumes (decisions/080). The metadata also names the
 transactional id of the owner, and the topic that the offset counts records of.
 
-    {"owner": "looksync.catalog.host-0", "beat": 1021, "ended": false,
+    {"owner": "looksync.catalog.host-0", "transaction": 1021, "ended": false,
      "cluster": "mZ8W9kfZTW6brazO87vOGw", "topic": "BKgoYE9NTUWWZrDfX5jF4A",
      "position": 512, "pending": "0-3,17"}
 
@@ -59,7 +59,7 @@ class Commit:
     progress: Progress
     owner: str = ""
     """Transactional id of the process that committed it; empty: no flow has."""
-    beat: int = 0
+    transaction: int = 0
     """The number of the owner's transaction."""
     ended: bool = True
     """The owner has released the partition: it has no transaction that touches the partition."""
@@ -73,7 +73,7 @@ class Commit:
         first = self.progress.committed
         fields = {
             "owner": self.owner,
-            "beat": self.beat,
+            "transaction": self.transaction,
             "ended": self.ended,
             "position": self.progress.position - first,
             "pending": _ranges([offset - first for offset in self.progress.pending]),
@@ -98,7 +98,7 @@ class Commit:
             return cls(
                 Progress(offset + int(fields["position"]), pending),
                 str(fields.get("owner", "")),
-                int(fields["beat"]),
+                int(fields["transaction"] if "transaction" in fields else fields["beat"]),
                 bool(fields["ended"]),
                 TopicIdentity(str(cluster), str(topic)) if cluster and topic else None,
                 str(fields.get("reserved", "")),

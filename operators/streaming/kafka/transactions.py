@@ -76,7 +76,8 @@ class Transactions:
         self.identity: TopicIdentity | None = None
         """Of the topic that is read; part of each commit."""
         self._producer: Producer | None = None
-        self._beat = 0
+        self._number = 0
+        """Of the last transaction."""
         self._last: dict[int, Commit] = {}
         """Per partition, what was committed last."""
         self._uncertain: _Attempt | None = None
@@ -141,12 +142,12 @@ class Transactions:
         inputs, progress = self._inputs.prepare()
         if outputs_only and not any(held.outputs for held in inputs):
             return True
-        self._beat += 1
+        self._number += 1
         commits = {
             partition: Commit(
                 at,
                 self._owner,
-                self._beat,
+                self._number,
                 ended=partition in ended,
                 identity=self.identity,
                 suspects=self._inputs.suspects(partition, ended=partition in ended),
@@ -231,7 +232,7 @@ class Transactions:
 
     def _is_news(self, partition: int, commit: Commit) -> bool:
         last = self._last.get(partition)
-        return last is None or replace(last, beat=commit.beat) != commit
+        return last is None or replace(last, transaction=commit.transaction) != commit
 
     def _abandon(self, error: KafkaError) -> None:
         """End the transaction that met ``error`` without committing it."""
