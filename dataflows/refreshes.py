@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import ValidationError
 
+from operators.concurrency import running
 from operators.ports import RefreshSchedule
 from schemas.base import encode
 from schemas.catalog import Packet, PacketKind
@@ -34,13 +35,8 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def publishing_refreshes(schedule: RefreshSchedule, publish: Publish) -> AsyncIterator[None]:
     """Meanwhile, publish what is due to catalog.updates."""
-    poller = asyncio.create_task(_poll(schedule, publish))
-    try:
+    async with running(_poll(schedule, publish)):
         yield
-    finally:
-        poller.cancel()
-        with suppress(asyncio.CancelledError):
-            await poller
 
 
 async def _poll(schedule: RefreshSchedule, publish: Publish) -> None:

@@ -1,9 +1,10 @@
-"""Runs coroutines concurrently; when one fails, the others are cancelled."""
+"""Runs coroutines next to each other, and leaves none behind."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -23,3 +24,15 @@ async def gather_or_cancel(work: Iterable[Coroutine[Any, Any, Result]]) -> list[
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+@asynccontextmanager
+async def running(coroutine: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
+    """Meanwhile, run ``coroutine`` in the background; cancel it at the end, and await that."""
+    task = asyncio.create_task(coroutine)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

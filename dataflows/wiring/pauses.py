@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
 from dataflows.wiring.embedded import embedded_services
+from operators.concurrency import running
 from operators.stores.redis.client import open_redis
 from operators.stores.redis.pauses import RedisPauses
 from operators.streaming.engine.gate import Gate
@@ -35,13 +36,8 @@ async def open_pauses(settings: Settings) -> AsyncIterator[RedisPauses]:
 async def following_pauses(pauses: RedisPauses, flow: str, gate: Gate) -> AsyncIterator[None]:
     """Meanwhile, close ``gate`` while ``flow`` is paused; unchanged while Redis is unavailable."""
     await _follow(pauses, flow, gate)
-    poller = asyncio.create_task(_poll(pauses, flow, gate))
-    try:
+    async with running(_poll(pauses, flow, gate)):
         yield
-    finally:
-        poller.cancel()
-        with suppress(asyncio.CancelledError):
-            await poller
 
 
 async def _poll(pauses: RedisPauses, flow: str, gate: Gate) -> None:

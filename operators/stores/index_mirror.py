@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from PIL.Image import Image
 
+from operators.concurrency import running
 from operators.ports import ImageTextEncoder, IndexedAttributes, VectorStore
 from operators.stores.redis.mirrors import MirrorAcknowledgements
 from operators.stores.weaviate.schema import Collection
@@ -78,13 +79,10 @@ class SecondaryIndexMirror:
         middle of a switch never writes to its own index alone.
         """
         await self._poll()
-        polling = asyncio.create_task(self._poll_forever())
         try:
-            yield self
+            async with running(self._poll_forever()):
+                yield self
         finally:
-            polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await polling
             for secondary in (*self._retired, *([self._secondary] if self._secondary else [])):
                 await secondary.resources.aclose()
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from operators.stores.redis.embedded_server import stop_left_over
 from tests.flows.small_catalog import SmallCatalog
 from tests.images import encoded_pictures as pictures
 from tests.images import hostile_structures as hostile
@@ -23,14 +19,6 @@ HOSTILE = {
 }
 COPIES = 6
 """More than there are decoding workers."""
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SmallCatalog]:
-    made = SmallCatalog(tmp_path)
-    made.prepare()
-    yield made
-    stop_left_over(made.settings.redis.folder)
 
 
 def test_hostile_pictures_wait_and_all_others_are_created(catalog: SmallCatalog) -> None:

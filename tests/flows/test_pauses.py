@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from dataflows.wiring import pauses as following
 from dataflows.wiring.pauses import following_pauses, open_pauses
-from operators.stores.redis.embedded_server import stop_left_over
 from operators.stores.redis.pauses import RedisPauses
 from operators.streaming.engine.gate import Gate
 from schemas.errors import Unavailable
@@ -71,14 +69,6 @@ async def test_without_redis_the_gate_stays_as_it_is(
         pauses.answer = Unavailable("redis is away")
         await pauses.next_answer()
         assert gate.paused == (before is not None)
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SmallCatalog]:
-    made = SmallCatalog(tmp_path)
-    made.prepare()
-    yield made
-    stop_left_over(made.settings.redis.folder)
 
 
 @pytest.mark.slow

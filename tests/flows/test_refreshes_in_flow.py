@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from operators.stores.redis.embedded_server import stop_left_over
 from tests.flows.small_catalog import SmallCatalog
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SmallCatalog]:
-    made = SmallCatalog(tmp_path)
-    made.prepare()
-    yield made
-    stop_left_over(made.settings.redis.folder)
 
 
 def wait_for(catalog: SmallCatalog, decisions: list[tuple[str, str]]) -> None:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from io import StringIO
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from operators.stores.redis.embedded_server import stop_left_over
 from schemas.records import Record
 from services.cli.products import show
 from tests.flows.small_catalog import SmallCatalog
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SmallCatalog]:
-    made = SmallCatalog(tmp_path)
-    made.prepare()
-    yield made
-    stop_left_over(made.settings.redis.folder)
 
 
 def test_each_product_says_what_prevents_it(catalog: SmallCatalog) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from operators.stores.redis.embedded_server import stop_left_over
 from operators.streaming.dead_letters import read_letters
 from schemas.errors import Misconfigured
 from schemas.records import Record
@@ -21,14 +18,6 @@ from tests.catalog.small_shop import item
 from tests.flows.small_catalog import SmallCatalog
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[SmallCatalog]:
-    made = SmallCatalog(tmp_path)
-    made.prepare()
-    yield made
-    stop_left_over(made.settings.redis.folder)
 
 
 def send(catalog: SmallCatalog, version: int | str, price: str) -> None:

@@ -37,7 +37,7 @@ def test_a_flow_is_paused_and_resumed(tmp_path: Path) -> None:
         (("rewind", "looks", "--to", "2026-11-26"), "stop the flow and delete var/recovery/looks"),
         (("skip", "catalog", "17"), "give partition/offset, e.g. 0/17"),
         (("rewind", "catalog"), "give either --to or --key"),
-        (("rewind", "catalog", "--to", "noon"), "'noon' is no time"),
+        (("rewind", "catalog", "--to", "noon"), "--to noon: not a time"),
     ],
 )
 def test_wrong_use_is_explained(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from operators.logs import configure
+from schemas.errors import Misconfigured
 from schemas.settings import Settings, load_settings
 from services.cli.console import report_errors
 
@@ -31,3 +33,14 @@ def settings_of(context: typer.Context) -> Settings:
         settings = load_settings(config_file(context))
     configure(settings.log_format)
     return settings
+
+
+def time_of(option: str, text: str) -> datetime:
+    """The time that an option gives; UTC without an offset. Raises Misconfigured."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misconfigured(
+            f"{option} {text}: not a time; write it as 2026-11-26 or 2026-11-26T14:00+01:00"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

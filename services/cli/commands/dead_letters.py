@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from schemas.errors import Misconfigured
-from services.cli.commands.context import settings_of
+from services.cli.commands.context import settings_of, time_of
 from services.cli.console import console, report_errors
 
 if TYPE_CHECKING:
@@ -136,19 +135,7 @@ def _selection(
         reasons=frozenset(reasons or ()),
         keys=frozenset(keys or ()),
         vendors=frozenset(vendors or ()),
-        since=_moment("--since", since),
-        until=_moment("--until", until),
+        since=None if since is None else time_of("--since", since),
+        until=None if until is None else time_of("--until", until),
         limit=limit,
     )
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misconfigured(
-            f"{option} {text}: not a time; write it as 2026-11-26 or 2026-11-26T14:00+01:00"
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

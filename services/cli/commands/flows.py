@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
 
 from schemas.errors import Misconfigured
-from services.cli.commands.context import settings_of
+from services.cli.commands.context import settings_of, time_of
 from services.cli.console import console, report_errors
 
 flow = typer.Typer(
@@ -87,16 +86,8 @@ def rewind(
     from services.cli.flows import repeat_key, rewind_to
 
     with report_errors():
-        if (to is None) == (key is None):
-            raise Misconfigured("give either --to or --key")
-        if key is not None:
+        if key is not None and to is None:
             raise typer.Exit(repeat_key(name, key, settings, console))
-        rewind_to(name, _time(to or ""), settings, console)
-
-
-def _time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misconfigured(f"{text!r} is no time: give 2026-11-26 or 2026-11-26T14:00Z") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if to is None or key is not None:
+            raise Misconfigured("give either --to or --key")
+        rewind_to(name, time_of("--to", to), settings, console)
