@@ -27,6 +27,8 @@ PACKETS_PER_SECOND = 20
 NEW_EVERY = 10
 LOOKS_PER_SECOND = 0.5
 POLL_INTERVAL_SECONDS = 0.02
+MISSING_SECONDS = 60.0
+"""After the last record was sent, without another product in the index: the others are missing."""
 
 
 def feed(system: SteadySystem, seconds: float, sent: dict[str, float]) -> dict[str, int]:
@@ -58,15 +60,23 @@ async def searchable(
     system: SteadySystem, sent: dict[str, float], done: threading.Event
 ) -> list[float]:
     """Seconds from sending each new product until the index has it."""
-    latencies, seen = [], set[str]()
+    latencies: list[float] = []
+    seen, moved = set[str](), time.monotonic()
     async with system.deployment.stores() as parts:
-        while not done.is_set() or len(seen) < sum(":new-" in key for key in sent):
-            for key in [k for k in list(sent) if ":new-" in k and k not in seen]:
+        while True:
+            missing = [key for key in list(sent) if ":new-" in key and key not in seen]
+            if done.is_set() and not missing:
+                return latencies
+            for key in missing:
                 if await parts.index.get(key) is not None:
                     latencies.append(time.time() - sent[key])
                     seen.add(key)
+                    moved = time.monotonic()
+            if done.is_set() and time.monotonic() - moved > MISSING_SECONDS:
+                for key in missing:
+                    print(key, "is not in the index; the ledger:", await parts.ledger.read(key))
+                raise SystemExit("products are missing")
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-    return latencies
 
 
 def answered(system: SteadySystem, sent: dict[str, float], done: threading.Event) -> list[float]:
