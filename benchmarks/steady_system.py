@@ -88,7 +88,7 @@ def packets(world: World, *, new_every: int) -> Iterator[Record]:
     applied = [
         json.loads(record.value)
         for record, fate in zip(world.packet_records(), fates, strict=True)
-        if fate != "dead"
+        if fate not in ("dead", "pending")  # the latter have no picture and wait
     ]
     # northfold's payloads contain the product's id, so they cannot stand for another product.
     upserts = [p for p in applied if p.get("kind") == "upsert" and p["vendor"] != "northfold"]
