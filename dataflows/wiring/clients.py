@@ -21,6 +21,7 @@ from dataflows.wiring.identity import verify_ledger
 from dataflows.wiring.pauses import following_pauses
 from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
+from operators.metering import Meter, unmetered
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
@@ -99,7 +100,7 @@ class Clients:
     @cached_property
     def pictures(self) -> PictureFetcher:
         """Fetches pictures from outside."""
-        fetcher = self._closing(PictureFetcher(self._settings.images))
+        fetcher = self._closing(PictureFetcher(self._settings.images, self._meter("pictures")))
         if self._metrics is not None:
             self._metrics.picture_hosts_shut.set_function(lambda: fetcher.hosts_shut)
         return fetcher
@@ -118,7 +119,9 @@ class Clients:
                     f"index.kind = {index.kind!r} holds one model; for another one set index.path "
                     "to a new file and run `looksync jobs rebuild-index`"
                 )
-            self._weaviate = self._closing(await WeaviateConnection.open(index))
+            self._weaviate = self._closing(
+                await WeaviateConnection.open(index, self._meter("weaviate"))
+            )
         return self._weaviate
 
     async def index(self) -> VectorStore:
@@ -190,7 +193,7 @@ class Clients:
             from operators.models.vlm.embedded import EmbeddedVisionModel
 
             return self._closing(EmbeddedVisionModel.load(settings, taxonomy, repaired))
-        model = self._closing(OpenAIVisionModel(settings, taxonomy, repaired))
+        model = self._closing(OpenAIVisionModel(settings, taxonomy, repaired, self._meter("vlm")))
         if self._metrics is not None:
             self._metrics.breaker_open.labels("vlm").set_function(lambda: model.fails_every_call)
         return model
@@ -209,7 +212,13 @@ class Clients:
     def ledger(self, guard: IdentityGuard | None) -> RedisLedger:
         """The product ledger; ``guard``: see RedisLedger."""
         return self._closing(
-            RedisLedger(self.redis, self._settings.redis.reads, self._observed("ledger"), guard)
+            RedisLedger(
+                self.redis,
+                self._settings.redis.reads,
+                self._observed("ledger"),
+                guard,
+                self._meter("redis"),
+            )
         )
 
     async def ledger_identity(self, index: VectorStore, file: Path | None = None) -> LedgerIdentity:
@@ -234,7 +243,12 @@ class Clients:
     def cache(self) -> RedisCache:
         """The one cache: results and the model's answers have keys of their own in it."""
         return self._closing(
-            RedisCache(self.redis, self._settings.redis.reads, self._observed("cache"))
+            RedisCache(
+                self.redis,
+                self._settings.redis.reads,
+                self._observed("cache"),
+                self._meter("redis"),
+            )
         )
 
     @cached_property
@@ -251,7 +265,12 @@ class Clients:
     def claims(self) -> RedisClaims:
         """Which record brought a look first."""
         return self._closing(
-            RedisClaims(self.redis, self._settings.redis.reads, self._observed("claims"))
+            RedisClaims(
+                self.redis,
+                self._settings.redis.reads,
+                self._observed("claims"),
+                self._meter("redis"),
+            )
         )
 
     @cached_property
@@ -305,6 +324,9 @@ class Clients:
         """Close ``client`` at the end, before those opened earlier."""
         self._stack.push_async_callback(client.close)
         return client
+
+    def _meter(self, part: str) -> Meter:
+        return self._metrics.meter(part) if self._metrics is not None else unmetered
 
     def _observed(self, batches: str) -> Observe | None:
         return self._metrics.observe_batches(batches) if self._metrics is not None else None

@@ -93,6 +93,7 @@ def read_from(
         SourceMetrics(
             emitted=lambda partition, n: metrics.records_in.labels(topic.name, partition).inc(n),
             lag=partial(_set_lag, metrics.lag_records, topic.name),
+            meter=metrics.meter("kafka"),
             died=metrics.owner_deaths.labels(topic.name).inc,
             lost=lambda partition, n: metrics.records_lost.labels(topic.name, partition).inc(n),
         ),

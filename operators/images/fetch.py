@@ -22,6 +22,7 @@ from operators.images.files import read_file
 from operators.images.guard import check_size
 from operators.images.http_cache import FolderStorage
 from operators.images.transport import GuardedTransport
+from operators.metering import Meter, unmetered
 from operators.ports import Picture
 from schemas.errors import PictureUnavailable
 from schemas.looks import ImageReference
@@ -34,8 +35,10 @@ CONNECTIONS_PER_CORE = 32
 class PictureFetcher:
     """Implements :class:`operators.ports.PictureSource`. Use from one event loop."""
 
-    def __init__(self, settings: ImageSettings) -> None:
+    def __init__(self, settings: ImageSettings, meter: Meter = unmetered) -> None:
+        """``meter``: of downloads."""
         self._settings = settings
+        self._meter = meter
         cores = available_cores()
         connections = settings.connections or CONNECTIONS_PER_CORE * cores
         self._bytes = BytesInFlight(settings.max_bytes_in_flight, connections)
@@ -73,7 +76,8 @@ class PictureFetcher:
             check_size(len(content), self._settings.max_bytes)
             return content
         if not reference.url.lower().startswith("file:"):
-            return await self._downloader.download(reference.url, vendor, held)
+            with self._meter():
+                return await self._downloader.download(reference.url, vendor, held)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 content = await asyncio.to_thread(

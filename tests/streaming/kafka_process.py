@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from operators.metering import unmetered
 from operators.streaming.engine.gate import Gate
 from operators.streaming.kafka.brokers import Brokers
 from operators.streaming.kafka.inputs import Inputs
@@ -74,7 +75,13 @@ class Process:
             topic(kafka, name, **settings),
             Membership(GROUP, instance),
             self.inputs,
-            SourceMetrics(lambda *_: None, self._note_lag, self._note_death, self._note_lost),
+            SourceMetrics(
+                emitted=lambda *_: None,
+                lag=self._note_lag,
+                died=self._note_death,
+                meter=unmetered,
+                lost=self._note_lost,
+            ),
             self.clock,
         )
         self.member.cancel_given_up = self._cancel_given_up

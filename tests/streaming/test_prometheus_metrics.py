@@ -30,3 +30,19 @@ def test_the_age_of_an_event_is_never_negative(seconds_ago: int, least: int, mos
     age = value("looksync_event_age_seconds_sum", {"flow": "looks"})
     assert age is not None
     assert least <= age <= most
+
+
+def test_requests_are_counted_by_part_and_outcome() -> None:
+    metrics = FlowMetrics(CollectorRegistry())
+    request = metrics.meter("redis")
+    with request():
+        pass
+    with pytest.raises(ValueError, match="away"), request():
+        raise ValueError("away")
+    counted = {
+        outcome: metrics.registry.get_sample_value(
+            "looksync_request_seconds_count", {"part": "redis", "outcome": outcome}
+        )
+        for outcome in ("ok", "error")
+    }
+    assert counted == {"ok": 1, "error": 1}

@@ -18,6 +18,7 @@ from aiolimiter import AsyncLimiter
 from PIL.Image import Image
 
 from operators.budget import Budget
+from operators.metering import Meter, unmetered
 from operators.models.vlm.answers import AnswerParser, LookDescription, OnRepair, Order
 from operators.models.vlm.breaker import CircuitBreaker
 from operators.models.vlm.completions import first_tokens, logprob, query_logprobs, text_of
@@ -48,8 +49,15 @@ _BASE_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.1, 2.0
 class OpenAIVisionModel:
     """Implements :class:`operators.ports.VisionLanguageModel`."""
 
-    def __init__(self, settings: VlmSettings, taxonomy: Taxonomy, on_repair: OnRepair) -> None:
+    def __init__(
+        self,
+        settings: VlmSettings,
+        taxonomy: Taxonomy,
+        on_repair: OnRepair,
+        meter: Meter = unmetered,
+    ) -> None:
         self._settings = settings
+        self._meter = meter
         self._prompts = Prompts.load(settings.prompts)
         self._parser = AnswerParser(taxonomy, on_repair)
         self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
@@ -176,7 +184,7 @@ class OpenAIVisionModel:
         async with budget.enforced("vlm"), self._slots:
             for attempt in range(1, self._settings.attempts + 1):
                 try:
-                    return await self._hedge(lambda: self._post(body | parameters))
+                    return await self._hedge(lambda: self._request(body | parameters))
                 except _RetryableError as error:
                     backoff = min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
                     wait = max(error.retry_after, backoff * random.uniform(0.5, 1))
@@ -201,10 +209,14 @@ class OpenAIVisionModel:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _request(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        async with self._pace:
+            pass
+        with self._meter():
+            return await self._post(body)
+
     async def _post(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            async with self._pace:
-                pass
             response = await self._client.post("/chat/completions", json=body)
             if response.status_code in _RETRYABLE or response.status_code >= 500:
                 raise _RetryableError(

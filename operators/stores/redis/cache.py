@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
+from operators.metering import Meter, unmetered
 from operators.stores.redis.pipeline import RedisPipeline
 from schemas.errors import UnreadableEntry
 from schemas.settings import BatchSettings
@@ -21,9 +22,10 @@ class RedisCache:
         client: Redis,
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
+        meter: Meter = unmetered,
     ) -> None:
-        """The caller closes ``client``; ``observe``: see MicroBatcher."""
-        self._redis = RedisPipeline(client, batches, observe)
+        """The caller closes ``client``; ``observe``: see MicroBatcher; ``meter``: of requests."""
+        self._redis = RedisPipeline(client, batches, observe, meter)
 
     async def get(self, key: str) -> bytes | None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
+from operators.metering import Meter, unmetered
 from operators.stores.redis.pipeline import RedisPipeline
 from schemas.errors import UnreadableEntry
 from schemas.settings import BatchSettings
@@ -24,9 +25,10 @@ class RedisClaims:
         client: Redis,
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
+        meter: Meter = unmetered,
     ) -> None:
-        """The caller closes ``client``; ``observe``: see MicroBatcher."""
-        self._redis = RedisPipeline(client, batches, observe)
+        """The caller closes ``client``; ``observe``: see MicroBatcher; ``meter``: of requests."""
+        self._redis = RedisPipeline(client, batches, observe, meter)
 
     async def claim(self, name: str, owner: str, ttl_seconds: float) -> str:
         """The time to live starts at the first claim; claiming again does not extend it.

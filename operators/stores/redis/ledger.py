@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from operators.metering import Meter, unmetered
 from operators.stores.redis.ledger_identity import IdentityGuard
 from operators.stores.redis.pipeline import RedisPipeline
 from schemas.catalog import LedgerEntry
@@ -33,13 +34,14 @@ class RedisLedger:
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
         guard: IdentityGuard | None = None,
+        meter: Meter = unmetered,
     ) -> None:
-        """The caller closes ``client``; ``observe``: see MicroBatcher.
+        """The caller closes ``client``; ``observe``: see MicroBatcher; ``meter``: of requests.
 
         With ``guard``, reads and writes raise LedgerLost once the ledger is no longer the guarded
         one; None: for jobs that repair the ledger, and for reports.
         """
-        self._redis = RedisPipeline(client, batches, observe, guard)
+        self._redis = RedisPipeline(client, batches, observe, meter, guard)
 
     async def read(self, key: str) -> LedgerEntry | None:
         try:

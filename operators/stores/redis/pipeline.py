@@ -14,6 +14,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ReadOnlyError, RedisError
 
 from operators.batcher import MicroBatcher
+from operators.metering import Meter, unmetered
 from operators.served_calls import ServedCalls
 from operators.stores.redis.client import (
     WRONG_TYPE,
@@ -54,10 +55,12 @@ class RedisPipeline:
         client: redis.asyncio.Redis,
         batches: BatchSettings,
         observe: Callable[[int, float], None] | None = None,
+        meter: Meter = unmetered,
         guard: Guard | None = None,
     ) -> None:
         """The caller closes ``client``."""
         self._client = client
+        self._meter = meter
         self._guard = guard
         self._served = ServedCalls()
         self._batcher = MicroBatcher[Command, Any](
@@ -96,7 +99,7 @@ class RedisPipeline:
         pipeline = self._client.pipeline(transaction=False)
         for command in (*commands, guard.command) if guard else commands:
             command(pipeline)
-        with translate_errors():
+        with translate_errors(), self._meter():
             replies = await pipeline.execute(raise_on_error=False)
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
             # This server was demoted to a replica: only a new connection reaches the new primary.

@@ -24,6 +24,7 @@ from weaviate.exceptions import (
     WeaviateInvalidInputError,
 )
 
+from operators.metering import Meter, unmetered
 from schemas.errors import LookSyncError, Misconfigured, Unavailable, list_problems
 from schemas.settings import IndexSettings
 
@@ -65,12 +66,13 @@ class _EagerChannel(ConnectionParams):
 class WeaviateConnection:
     """A client of one server."""
 
-    def __init__(self, client: WeaviateAsyncClient, url: str) -> None:
+    def __init__(self, client: WeaviateAsyncClient, url: str, meter: Meter = unmetered) -> None:
         self.client = client
         self._url = url
+        self._meter = meter
 
     @classmethod
-    async def open(cls, settings: IndexSettings) -> Self:
+    async def open(cls, settings: IndexSettings, meter: Meter = unmetered) -> Self:
         """Raises Unavailable when the server does not answer, Misconfigured for an invalid URL or
         a rejected key."""
         # The client logs every object of a failed batch with its vector; errors go to the callers
@@ -96,7 +98,7 @@ class WeaviateConnection:
             # The checks ask a package registry for newer versions of the client.
             skip_init_checks=True,
         )
-        connection = cls(client, settings.url)
+        connection = cls(client, settings.url, meter)
         try:
             await connection.call(settings.read_seconds, client.connect)
         except BaseException as error:
@@ -115,8 +117,9 @@ class WeaviateConnection:
         Without this timeout the client retries for up to a minute when the server is down.
         """
         try:
-            async with asyncio.timeout(seconds):
-                return await request()
+            with self._meter():
+                async with asyncio.timeout(seconds):
+                    return await request()
         except TimeoutError as error:
             raise Unavailable(
                 f"weaviate at {self._url}: no answer within {seconds:g} s", reason="weaviate"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from operators.metering import Meter
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 """Items; doubling, like the batch sizes."""
@@ -108,6 +112,14 @@ class FlowMetrics:
             "looksync_stage_seconds",
             "Seconds that one item spent in a stage; stage 'record': in total.",
             ["flow", "stage"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.requests = Histogram(
+            "looksync_request_seconds",
+            "Seconds of a request to redis, weaviate, kafka (a transaction), vlm or pictures (a "
+            "download), by outcome: ok or error.",
+            ["part", "outcome"],
             buckets=SECONDS,
             registry=registry,
         )
@@ -212,6 +224,21 @@ class FlowMetrics:
             "looks_refused": _by_label(self.refused_looks, "reason"),
             "looks_repeated": sum(_by_label(self.repeated_looks, None).values()),
         }
+
+    def meter(self, part: str) -> Meter:
+        """Of the requests to ``part``; a cancelled request counts as failed."""
+        seconds = {outcome: self.requests.labels(part, outcome) for outcome in ("ok", "error")}
+
+        @contextmanager
+        def request() -> Iterator[None]:
+            started, outcome = time.perf_counter(), "error"
+            try:
+                yield
+                outcome = "ok"
+            finally:
+                seconds[outcome].observe(time.perf_counter() - started)
+
+        return request
 
     def observe_age(self, flow: str, stated: datetime | None) -> None:
         """Note the outcome of an item of the time ``stated``; the future counts as now."""

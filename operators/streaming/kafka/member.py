@@ -17,6 +17,7 @@ import structlog
 from confluent_kafka import TopicPartition
 
 from operators.streaming.kafka.brokers import Brokers
+from operators.streaming.kafka.clock import Clock
 from operators.streaming.kafka.handover import GroupCommits, Handover
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.membership import Membership, SourceMetrics
@@ -24,7 +25,7 @@ from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.reader import POLL_SECONDS, Reader
 from operators.streaming.kafka.rules import has_reached
 from operators.streaming.kafka.topic import KafkaTopic
-from operators.streaming.kafka.transactions import Clock, Transactions
+from operators.streaming.kafka.transactions import Transactions
 from schemas.errors import LookSyncError, Unavailable
 
 log = structlog.get_logger()
@@ -63,13 +64,17 @@ class Member:
         """Cancels the calls of records that were given up; for any thread."""
         self._brokers: Brokers = topic.brokers
         self._consumer = self._brokers.member(membership.group, membership.instance)
-        commits = GroupCommits(topic, membership.group)
-        self._commits = commits
+        self._commits = commits = GroupCommits(topic, membership.group)
         self._positions = Positions(topic, membership.group, self._consumer)
         self._handover = Handover(commits, membership.owner, self._positions, metrics)
         self._reader = Reader(topic, membership, self._consumer, inputs, self._handover, clock)
         self._transactions = Transactions(
-            commits, membership.owner, inputs, self._consumer.consumer_group_metadata, clock
+            commits,
+            membership.owner,
+            inputs,
+            self._consumer.consumer_group_metadata,
+            clock,
+            metrics.meter,
         )
         self._failure: BaseException | None = None
         self._leaving = threading.Event()
@@ -79,7 +84,7 @@ class Member:
         self._ends: dict[int, int] | None = None
         self._next_commit = self._next_lag = self._next_identity = 0.0
         self._handled_by_all: dict[int, int] = {}
-        """Per partition, the group's committed offset, when it was last asked for."""
+        """Per partition, the committed offset that was last asked for."""
         self._thread = threading.Thread(target=self._run, name="kafka-member", daemon=True)
 
     def open(self) -> None:
@@ -211,8 +216,7 @@ class Member:
             self._positions.require_unchanged(self._transactions.identity)
 
     def _on_assign(self, partitions: list[TopicPartition]) -> None:
-        numbers = [at.partition for at in partitions]
-        identity = self._transactions.identity
+        numbers, identity = [at.partition for at in partitions], self._transactions.identity
         assert identity is not None, "opened"
         starts = self._until_answered(lambda: self._handover.take(numbers, identity))
         for partition, start in starts.items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from operators.metering import Meter
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -30,6 +32,8 @@ class SourceMetrics:
     """Called each second with the records not yet emitted of each partition that is read here."""
     died: Callable[[], None]
     """Called for each partition whose last owner did not end in order."""
+    meter: Meter
+    """Of transactions."""
     lost: Callable[[int, int], None]
     """Called with partition and number of records that were deleted before they were read, when
     the settings accept that."""

@@ -8,12 +8,12 @@ import structlog
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from operators.streaming.kafka.clients import Consumer
+from operators.streaming.kafka.clock import Clock
 from operators.streaming.kafka.handover import Handover
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.membership import Membership
 from operators.streaming.kafka.records import from_message
 from operators.streaming.kafka.topic import KafkaTopic
-from operators.streaming.kafka.transactions import Clock
 from schemas.errors import Misconfigured
 
 log = structlog.get_logger()

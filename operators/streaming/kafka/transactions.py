@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
+from operators.metering import Meter, unmetered
 from operators.streaming.kafka.brokers import Brokers
 from operators.streaming.kafka.clients import Producer
+from operators.streaming.kafka.clock import Clock
 from operators.streaming.kafka.handover import GroupCommits
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.partition import Input
@@ -37,14 +39,6 @@ REQUEST_SECONDS = 5.0
 
 _NOT_OURS = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 """Delivery reports of records that an abort has dropped."""
-
-
-class Clock(Protocol):
-    """The functions of the module ``time`` that reading and writing use."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +59,10 @@ class Transactions:
         inputs: Inputs,
         membership: Callable[[], Any],
         clock: Clock = time,
+        meter: Meter = unmetered,
     ) -> None:
         """``owner``: the process's transactional id; ``membership``: its consumer's metadata."""
+        self._meter = meter
         self._group = group
         self._brokers: Brokers = group.topic.brokers
         self._owner = owner
@@ -157,7 +153,8 @@ class Transactions:
         changed = {p: commit for p, commit in commits.items() if self._is_news(p, commit)}
         if not inputs and not changed:
             return True
-        self._write(inputs, changed, membership)
+        with self._meter():
+            self._write(inputs, changed, membership)
         self._inputs.committed(inputs, changed)
         self._last.update(changed)
         self._failing_since = None
