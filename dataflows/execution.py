@@ -51,7 +51,7 @@ def execute(
             log.info(
                 "flow ended", stopped=runtime.lane.stop.is_set(), counts=runtime.metrics.counts()
             )
-    except BaseException as error:  # the engine's panics are no Exceptions
+    except BaseException as error:  # the engine's panics do not derive from Exception
         reason = _user_facing_cause(error) or file_problem(error)
         if reason is None:
             raise
@@ -74,7 +74,7 @@ def for_engine(name: str, flow: FlowSettings, settings: Settings, open_flow: Ope
 
 
 def _user_facing_cause(error: BaseException | None) -> Misconfigured | Unavailable | None:
-    """The error for people behind ``error``, if there is one: the engine wraps exceptions."""
+    """The Misconfigured or Unavailable that the engine wrapped in ``error``, if there is one."""
     while error is not None and not isinstance(error, Misconfigured | Unavailable):
         error = error.__cause__ or error.__context__
     return error

@@ -29,6 +29,9 @@ from operators.stores.redis.ledger_identity import (
     identify,
     write_identity,
 )
+from operators.stores.redis.mirrors import MirrorAcknowledgements
+from operators.stores.redis.pauses import RedisPauses
+from operators.stores.redis.schedule import RedisSchedule
 from operators.stores.redis.server import inspect_server, refuse_unsafe
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured, Unavailable
@@ -59,6 +62,16 @@ async def use_every_command(settings: RedisSettings) -> None:
         await cache.put("a", b"1", 60)
         assert await cache.get("a") == b"1"
         assert await claims.claim("look:1", "ann", 60) == "ann"
+        schedule, now = RedisSchedule(client), datetime.datetime.now(datetime.UTC)
+        await schedule.set("zari:1", now)
+        assert await schedule.lease_due(now, 10, datetime.timedelta(minutes=1)) == ["zari:1"]
+        await schedule.set("zari:1", None)
+        mirrors, pauses = MirrorAcknowledgements(client), RedisPauses(client)
+        await mirrors.acknowledge("second", "process")
+        assert await mirrors.count("second") == 1
+        await pauses.pause("catalog", "maintenance")
+        assert await pauses.reason("catalog") == "maintenance"
+        assert await pauses.resume("catalog")
         await delete_identity(client)
         await write_identity(client, LedgerIdentity.new())
     finally:

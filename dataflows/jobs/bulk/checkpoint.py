@@ -1,6 +1,6 @@
 """The durable state of a bulk job: one JSON file, replaced after each batch of published changes.
 
-FOLDER/checkpoint.json   how far each shard is, what was counted, whose index and ledger it is
+FOLDER/checkpoint.json   progress of each shard, counts, encoder and index of the job
 FOLDER/rejected.jsonl    refused rows with their reasons
 FOLDER/report.json       the report of the last run
 """
@@ -39,7 +39,7 @@ class Tally(BaseModel):
 
     decisions: Counter[str] = Field(default_factory=Counter)
     pending: Counter[str] = Field(default_factory=Counter)
-    """Products whose newest picture could not be had, by reason."""
+    """Products whose newest picture could not be fetched, by reason."""
     refused: Counter[str] = Field(default_factory=Counter)
     notes: Counter[str] = Field(default_factory=Counter)
     """``field: reason`` -> rows whose field was cut, emptied or read leniently."""
@@ -59,7 +59,7 @@ class Checkpoint(BaseModel):
     """Identifies the job in positions and towards Kafka."""
     vendor: str
     version: int
-    """Of rows without one; the same at each start, so that a repeated row changes nothing."""
+    """Given to rows that have none; the same at each start: a repeated row changes nothing."""
     encoder: str | None = None
     """Fingerprint."""
     index: str | None = None
@@ -71,7 +71,7 @@ class Checkpoint(BaseModel):
     seconds: float = 0.0
     """Spent by all starts so far."""
     settled: bool = True
-    """No row has begun that is not done: another writer may change the catalog now."""
+    """Every row that was begun is done: another writer may change the catalog now."""
     finished: bool = False
 
     @classmethod

@@ -43,9 +43,9 @@ class Chunk:
     bytes_read: int
     """Of the file, compressed as it is."""
     ended: bool = False
-    """Nothing of this shard follows."""
+    """This is the shard's last chunk."""
     problem: str | None = None
-    """Why it ends before its end."""
+    """Why reading stopped before the end of the shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Feed:
 
     mapping: Mapping
     version: int
-    """Of rows without one."""
+    """Given to rows that have none."""
 
 
 async def read_shards(
