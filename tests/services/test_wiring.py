@@ -45,8 +45,8 @@ async def test_the_connection_to_weaviate_is_shared(
         async def close(self) -> None:
             opened.append("closed")
 
-    async def open_connection(index: object) -> Connection:
-        del index
+    async def open_connection(index: object, meter: object) -> Connection:
+        del index, meter
         opened.append("opened")
         return Connection()
 
