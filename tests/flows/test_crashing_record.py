@@ -16,8 +16,8 @@ from schemas.records import Record
 from tests.flows import flow_process
 from tests.flows.flow_process import Interruption, topic
 
-RECORDS = 200
-CRASHING = 66
+RECORDS = 60
+CRASHING = 22
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["dataflows.catalog", "dataflows.looks"])
 
