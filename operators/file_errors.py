@@ -1,4 +1,4 @@
-"""The message for people when a file, a folder or the disk cannot be used.
+"""The user-facing message when a file, a folder or the disk cannot be used.
 
 Such an error may come from any of our own files, from the engine's recovery store, or wrapped by
 the engine; wherever it ends a command or a flow, it is reported like every other wrong setting.
@@ -46,7 +46,7 @@ _STORE_ADVICE = {
 
 
 def file_problem(error: BaseException | None) -> Misconfigured | None:
-    """The error for people behind ``error`` or its causes; None when it is about no file."""
+    """The user-facing error behind ``error`` or its causes; None when it is about no file."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _ADVICE:
             names = [name for name in (error.filename, error.filename2) if name is not None]

@@ -73,7 +73,7 @@ class Puller:
         """The file at ``address``; None when it is the one that was ingested last for the same
         ``purpose``: another mapping makes other packets of it, and a snapshot also deletes.
 
-        Raises InvalidFile when there is none or it may not be had, Unavailable when the host does
+        Raises InvalidFile when there is none or access is denied, Unavailable when the host does
         not answer.
         """
         name = hashlib.sha256(f"{purpose} {address}".encode()).hexdigest()[:32]

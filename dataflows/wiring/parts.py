@@ -175,7 +175,7 @@ async def _index_and_ledger(
 ) -> tuple[VectorStore, LedgerIdentity | None]:
     """The index, and the identity of its ledger.
 
-    ``online``: None for a ledger that is lost or away, an index that only says so for a lost one.
+    ``online``: None for a ledger that is lost or away; for a lost index, one that reports the loss.
     """
     generation = "lost"
     try:

@@ -216,7 +216,7 @@ class Quotas:
         if self._last[:1] != [peer]:
             self._last = [peer, *self._last[:1]]
         if peer.is_shut:
-            log.info(f"pictures of a {self._kind} can be had again", **{self._kind: peer.name})
+            log.info(f"pictures of a {self._kind} are available again", **{self._kind: peer.name})
             peer.quota = FIRST_QUOTA
         peer.failures, peer.shut_seconds = 0, FIRST_SHUT_SECONDS
         if self._is_slow(seconds):

@@ -56,7 +56,7 @@ class Checkpoint(BaseModel):
     """The state of one job, over all its starts."""
 
     run: str
-    """Identifies the job in positions and towards Kafka."""
+    """Identifies the job in positions and in Kafka."""
     vendor: str
     version: int
     """Given to rows that have none; the same at each start: a repeated row changes nothing."""

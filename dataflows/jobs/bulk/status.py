@@ -1,4 +1,4 @@
-"""The progress of a bulk job, for people."""
+"""The progress of a bulk job, in words."""
 
 from __future__ import annotations
 

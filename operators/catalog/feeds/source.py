@@ -99,7 +99,7 @@ class FeedSource:
 
     @contextmanager
     def open(self, dialect: Dialect) -> Iterator[io.BufferedReader]:
-        """The unpacked bytes. Raises InvalidFile when they cannot be had, also when the body finds
+        """The unpacked bytes. Raises InvalidFile when they cannot be read, also when the body finds
         that they break off."""
         with ExitStack() as stack:
             try:

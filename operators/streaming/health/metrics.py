@@ -162,7 +162,7 @@ class FlowMetrics:
         )
         self.pictures_pending = Counter(
             "looksync_pictures_pending",
-            "Packets whose picture could not be had, by reason; it is tried again.",
+            "Packets whose picture could not be fetched, by reason; it is tried again.",
             ["reason"],
             registry=registry,
         )

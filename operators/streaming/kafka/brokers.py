@@ -197,7 +197,7 @@ class Brokers:
         self.note_answer()
 
     def to_error(self, error: KafkaError) -> Misconfigured | Unavailable:
-        """The error for people: what ``error`` means, and what to do about it."""
+        """The user-facing error: what ``error`` means, and what to do about it."""
         if error.code() in _REFUSED:
             return Misconfigured(
                 f"Kafka at {self.addresses} refuses: {error.str()}; check topics.kafka and "
