@@ -23,7 +23,7 @@ class Trials:
 
         The record is emitted when a commit has announced it; a known killer at once, because it is
         not called. A record that was called at the last death comes first, so that an innocent one
-        is cleared soon.
+        is cleared soon; then one of the partition with most deaths, so that none waits for ever.
         """
         isolated = [p for p in partitions if p.suspects.isolated and p.claimed]
         if any(partition.trial is not None or partition.waiting for partition in isolated):
@@ -31,7 +31,7 @@ class Trials:
         ready = [(p, offset) for p in isolated if (offset := p.next) is not None and not p.closing]
         if not ready:
             return
-        partition, offset = max(ready, key=lambda at: at[0].suspects.try_alone(at[1]).trials)
+        partition, offset = max(ready, key=_urgency)
         if offset == partition.killer:
             partition.trial, partition.announced = offset, True
             return
@@ -47,3 +47,8 @@ class Trials:
         partition.trial, partition.announced = None, False
         if partition is self._alone:
             self._alone = None
+
+
+def _urgency(at: tuple[Partition, int]) -> tuple[int, int]:
+    partition, offset = at
+    return partition.suspects.try_alone(offset).trials, partition.suspects.deaths
