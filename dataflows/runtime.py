@@ -108,7 +108,11 @@ def _serve_health(
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that the first SIGTERM or SIGINT sets; a second one kills the process at once."""
+    """An event that the first SIGTERM or SIGINT sets; a second one kills the process at once.
+
+    The main thread must not wait() on it: the handler, which interrupts the main thread, would
+    deadlock in set().
+    """
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 

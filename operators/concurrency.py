@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+
+CANCEL_AGAIN_SECONDS = 1.0
+"""Longer than the cleanup of a cancelled coroutine, which a second cancellation would interrupt."""
+
+
+async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel ``tasks`` and wait until they have ended.
+
+    Cancels again and again, because a cancellation may be lost: asyncio.wait_for of Python 3.11,
+    which Redis's client uses for each command, drops one that arrives with the result.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # else Python logs that nobody has asked for it
 
 
 async def gather_or_cancel(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -20,9 +39,7 @@ async def gather_or_cancel(work: Iterable[Coroutine[Any, Any, Result]]) -> list[
     try:
         return list(await asyncio.gather(*tasks))
     except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(tasks)
         raise
 
 
@@ -33,6 +50,6 @@ async def running(coroutine: Coroutine[Any, Any, object]) -> AsyncIterator[None]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await cancel([task])
+        if not task.cancelled():
+            task.result()

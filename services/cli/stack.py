@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from rich.table import Table
 
@@ -23,9 +23,10 @@ def run_stack(settings: Settings, config: Path | None) -> int:
 
     Raises Misconfigured when a flow exits by itself, after printing the end of its log.
     """
-    stop = threading.Event()
+    # Not a threading.Event: a signal handler that sets it deadlocks if it interrupts wait().
+    stop = SimpleQueue[int]()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stop.put(number))
     options = ["--config", str(config)] if config else []
     with embedded_services(settings):
         children: list[Child] = []
@@ -44,13 +45,17 @@ def run_stack(settings: Settings, config: Path | None) -> int:
     return max(codes.values())
 
 
-def _first_end(children: list[Child], stop: threading.Event) -> Child | None:
-    """The first child that exits by itself; None when ``stop`` was set."""
-    while not stop.wait(0.2):
-        for child in children:
-            if child.exit_code is not None:
-                return child
-    return None
+def _first_end(children: list[Child], stop: SimpleQueue[int]) -> Child | None:
+    """The first child that exits by itself; None when a signal came."""
+    while True:
+        try:
+            stop.get(timeout=0.2)
+        except Empty:
+            for child in children:
+                if child.exit_code is not None:
+                    return child
+        else:
+            return None
 
 
 def _print_children(children: list[Child], settings: Settings) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -29,6 +30,20 @@ async def test_a_late_call_is_failed_with_deadline_exceeded() -> None:
         return 0
 
     (failed,) = await outcomes_of(hang, [Item("a", 1)], CallPolicy(1, 0.02, 3))
+
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, DeadlineExceeded)
+
+
+async def test_a_late_call_that_loses_its_cancellation_is_cancelled_again() -> None:
+    async def hang(item: Item) -> int:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        return 0
+
+    async with asyncio.timeout(10):
+        (failed,) = await outcomes_of(hang, [Item("a", 1)], CallPolicy(1, 0.02, 3))
 
     assert isinstance(failed, Failed)
     assert isinstance(failed.error, DeadlineExceeded)

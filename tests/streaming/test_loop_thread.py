@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -28,6 +28,20 @@ def test_a_resource_is_entered_and_left_by_one_task_on_the_loop() -> None:
         assert len(tasks) == 1
 
     assert tasks[0] is tasks[1]
+
+
+def test_closing_cancels_a_task_that_loses_its_first_cancellation() -> None:
+    begun = threading.Event()
+
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            begun.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    with LoopThread() as thread:
+        asyncio.run_coroutine_threadsafe(stubborn(), thread.loop)
+        assert begun.wait(10)
 
 
 def test_what_opening_raises_comes_back() -> None:

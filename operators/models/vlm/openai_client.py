@@ -18,6 +18,7 @@ from aiolimiter import AsyncLimiter
 from PIL.Image import Image
 
 from operators.budget import Budget
+from operators.concurrency import cancel
 from operators.metering import Meter, unmetered
 from operators.models.vlm.answers import AnswerParser, LookDescription, OnRepair, Order
 from operators.models.vlm.breaker import CircuitBreaker
@@ -205,9 +206,7 @@ class OpenAIVisionModel:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(tasks)
 
     async def _request(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         async with self._pace:

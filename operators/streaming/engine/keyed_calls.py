@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -95,7 +95,7 @@ class KeyedCalls(Generic[Item, Value]):
         """Per runner, what its call waits for, until an attempt reaches the service."""
         self._deadlines: dict[asyncio.Task[None], float] = {}
         """Per runner, the deadline (loop time) of its call."""
-        self._late: set[asyncio.Task[None]] = set()
+        self._late: Counter[asyncio.Task[None]] = Counter()
         """Runners whose call was cancelled at its deadline."""
         self._begun: dict[asyncio.Task[None], float] = {}
         """Per runner, the loop time at which its item was first called; the oldest first."""
@@ -241,9 +241,10 @@ class KeyedCalls(Generic[Item, Value]):
                 return Failed(item, error, attempt)
             finally:
                 self._deadlines.pop(runner, None)
-                if runner in self._late:
-                    self._late.discard(runner)
+                for _ in range(self._late.pop(runner, 0)):
                     runner.uncancel()
+            if runner in self._withdrawn:  # and the call has lost the cancellation
+                raise asyncio.CancelledError
             await self._pause(attempt)
 
     def _note_wait(self, runner: asyncio.Task[None], error: Unavailable | Misconfigured) -> None:
@@ -260,8 +261,9 @@ class KeyedCalls(Generic[Item, Value]):
         """Cancel overdue calls: cheaper than a timeout around each call (decisions/011)."""
         now = self._loop.time()
         for runner in [runner for runner, until in self._deadlines.items() if until <= now]:
-            del self._deadlines[runner]
-            self._late.add(runner)
+            # The call may lose this cancellation (operators.concurrency.cancel).
+            self._deadlines[runner] = now + self._policy.deadline_seconds
+            self._late[runner] += 1
             runner.cancel()
         self._watching = bool(self._runners)
         if self._watching:

@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Self, TypeVar
 
+from operators.concurrency import cancel
+
 Opened = TypeVar("Opened")
 
 
@@ -32,10 +34,7 @@ class LoopThread:
         try:
             self.loop.run_forever()
             # Calls still in flight are in the last snapshot: cancel them.
-            tasks = asyncio.all_tasks(self.loop)
-            for task in tasks:
-                task.cancel()
-            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.loop.run_until_complete(cancel(asyncio.all_tasks(self.loop)))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
