@@ -4,6 +4,7 @@ Everything is a function of its arguments and of a `random.Random`: the same see
 picture.
 """
 
+from sandbox.world.cloth import Printing
 from sandbox.world.garments import (
     ATTRIBUTES,
     COLOURS,
@@ -44,6 +45,7 @@ __all__ = [
     "Box",
     "DrawnLook",
     "Garment",
+    "Printing",
     "caption",
     "describe",
     "draw_look",

@@ -2,6 +2,8 @@
 
 import math
 import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from PIL import Image, ImageDraw
 
@@ -11,7 +13,18 @@ from sandbox.world.shapes import Tone
 # Pattern period in body units: large enough to be recognised in a picture of 112 px.
 _PERIODS = {"headwear": 9.0, "bag": 10.5, "footwear": 7.0}
 _PERIOD = 12.5
+_BRIGHT = ("yellow", "white")
 _STRIPE, _CHECK, _DOT, _PETAL = 0.34, 0.27, 0.25, 0.2  # fractions of a period
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    """How cloth is dyed and printed."""
+
+    palette: Mapping[str, RGB] = field(default_factory=lambda: COLOURS)
+    """The shade of each colour by name."""
+    period: float = 1.0
+    """Pattern periods, relative to the usual ones."""
 
 
 def mix(a: RGB, b: RGB, t: float) -> RGB:
@@ -19,15 +32,15 @@ def mix(a: RGB, b: RGB, t: float) -> RGB:
     return tuple(int(x + (y - x) * t) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 
-def tone_of(garment: Garment, tone: Tone) -> RGB:
+def tone_of(garment: Garment, tone: Tone, printing: Printing) -> RGB:
     """The colour of a detail on this garment."""
-    colour = COLOURS[garment.colour]
+    colour = printing.palette[garment.colour]
     brightness = sum(colour)
     if isinstance(tone, tuple):
         return tone
     if tone == "second":
         return (
-            COLOURS[garment.second_colour]
+            printing.palette[garment.second_colour]
             if garment.second_colour
             else mix(colour, (0, 0, 0), 0.35)
         )
@@ -80,23 +93,30 @@ class _Bolt:
 
 
 def texture(
-    size: tuple[int, int], garment: Garment, scale: float, rng: random.Random
+    size: tuple[int, int],
+    garment: Garment,
+    scale: float,
+    rng: random.Random,
+    printing: Printing,
 ) -> Image.Image:
     """A piece of the garment's cloth, RGB, at `scale` pixels per body unit."""
-    cloth = Image.new("RGB", size, COLOURS[garment.colour])
+    palette = printing.palette
+    cloth = Image.new("RGB", size, palette[garment.colour])
     if garment.pattern == "solid" or garment.second_colour is None:
         return cloth
-    bolt = _Bolt(size, scale * _PERIODS.get(garment.department, _PERIOD), rng)
+    period = printing.period * _PERIODS.get(garment.department, _PERIOD)
+    bolt = _Bolt(size, scale * period, rng)
     draw = ImageDraw.Draw(cloth)
-    second = COLOURS[garment.second_colour]
+    second = palette[garment.second_colour]
     if garment.pattern == "striped":
         _stripes(draw, bolt, second)
     elif garment.pattern == "checked":
-        _checks(draw, bolt, COLOURS[garment.colour], second)
+        _checks(draw, bolt, palette[garment.colour], second)
     elif garment.pattern == "dotted":
         _dots(draw, bolt, second)
     else:
-        _flowers(draw, bolt, garment, rng)
+        heart = (255, 236, 120) if garment.second_colour not in _BRIGHT else (232, 120, 30)
+        _flowers(draw, bolt, second, heart, rng)
     return cloth
 
 
@@ -132,10 +152,9 @@ def _dots(draw: ImageDraw.ImageDraw, bolt: _Bolt, second: RGB) -> None:
             draw.ellipse((x - q, y - q, x + q, y + q), fill=second)
 
 
-def _flowers(draw: ImageDraw.ImageDraw, bolt: _Bolt, garment: Garment, rng: random.Random) -> None:
-    assert garment.second_colour is not None
-    petals = COLOURS[garment.second_colour]
-    heart = (255, 236, 120) if garment.second_colour not in ("yellow", "white") else (232, 120, 30)
+def _flowers(
+    draw: ImageDraw.ImageDraw, bolt: _Bolt, petals: RGB, heart: RGB, rng: random.Random
+) -> None:
     p = bolt.period * 1.12
     q = p * _PETAL
     for j in range(bolt.rows.start, int(bolt.rows.stop * 1.1) + 1):

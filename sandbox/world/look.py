@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sandbox.world.artefacts import add_artefacts
+from sandbox.world.cloth import Printing
 from sandbox.world.garments import DEPARTMENTS, Garment, sample_garment
 from sandbox.world.geometry import Placement
 from sandbox.world.painting import Canvas, Finish, paint_garment
@@ -46,13 +47,17 @@ def sample_outfit(rng: random.Random) -> dict[str, Garment]:
 
 
 def draw_look(
-    outfit: Mapping[str, Garment], rng: random.Random, size: tuple[int, int] = (256, 384)
+    outfit: Mapping[str, Garment],
+    rng: random.Random,
+    size: tuple[int, int] = (256, 384),
+    printing: Printing | None = None,
 ) -> DrawnLook:
-    """Draw a person in the outfit, RGB of `size` (width, height)."""
+    """Draw a person in the outfit, RGB of `size` (width, height). `printing`: None for the shop's
+    own cloth."""
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     person = sample_person(rng)
     scene = draw_scene((width, height), rng)
-    canvas = Canvas(scene, Image.new("L", scene.size, 0))
+    canvas = Canvas(scene, Image.new("L", scene.size, 0), printing or Printing())
     placement = _stand(person, width, height, rng)
     _paint(canvas, outfit, person, placement, rng)
     assert canvas.labels is not None

@@ -1,11 +1,11 @@
 """Paints shapes: cloth, outline, shading, folds and shadow."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from sandbox.world.cloth import mix, texture, tone_of
+from sandbox.world.cloth import Printing, mix, texture, tone_of
 from sandbox.world.garments import RGB, Garment
 from sandbox.world.geometry import Path, Placement
 from sandbox.world.shapes import Shape
@@ -20,6 +20,7 @@ class Canvas:
 
     picture: Image.Image
     labels: Image.Image | None = None
+    printing: Printing = field(default_factory=Printing)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -153,26 +154,26 @@ def paint_garment(
     _throw_shadow(canvas, sheet, scale, finish.shadow, finish.reach)
     draw = ImageDraw.Draw(picture)
     for path in shape.lining if finish.lined else ():
-        draw.polygon(placement(path), fill=mix(tone_of(garment, "strap"), _DEEP, 0.45))
+        draw.polygon(
+            placement(path), fill=mix(tone_of(garment, "strap", canvas.printing), _DEEP, 0.45)
+        )
     for detail, path in details:
         if detail.tone == "strap":
-            _lay(draw, garment, detail.tone, path, detail.width * scale)
+            _lay(draw, tone_of(garment, detail.tone, canvas.printing), path, detail.width * scale)
     edge = _outline(sheet.mask, max(1, round(scale * 0.35)))
-    picture.paste(tone_of(garment, "dark"), origin, edge)
-    picture.paste(texture(sheet.mask.size, garment, scale, rng), origin, sheet.mask)
+    picture.paste(tone_of(garment, "dark", canvas.printing), origin, edge)
+    cloth = texture(sheet.mask.size, garment, scale, rng, canvas.printing)
+    picture.paste(cloth, origin, sheet.mask)
     for detail, path in details:
         if detail.tone != "strap":
-            _lay(draw, garment, detail.tone, path, detail.width * scale)
+            _lay(draw, tone_of(garment, detail.tone, canvas.printing), path, detail.width * scale)
     folds = [placement(path) for path in shape.folds]
     _shade(canvas, sheet, folds, scale, rng.uniform(0.75, 1.15))
     if canvas.labels is not None:
         canvas.labels.paste(finish.label, origin, sheet.mask)
 
 
-def _lay(
-    draw: ImageDraw.ImageDraw, garment: Garment, tone: object, path: Path, width: float
-) -> None:
-    colour = tone_of(garment, tone)  # type: ignore[arg-type]
+def _lay(draw: ImageDraw.ImageDraw, colour: RGB, path: Path, width: float) -> None:
     if width == 0.0:
         draw.polygon(path, fill=colour)
     else:

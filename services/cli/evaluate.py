@@ -34,6 +34,8 @@ from schemas.settings import Settings, VlmSettings, load_settings
 _UNREACHABLE_URL = "http://127.0.0.1:9/v1"
 """An address without a model server (the discard port)."""
 
+REPORT = "report.json"
+
 COUNTS = "counts.json"
 """Counters by flow; no topic has them."""
 
@@ -47,26 +49,41 @@ def write_counts(folder: Path, flow: str, counts: Mapping[str, object]) -> None:
 
 def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
     """Evaluate a demo again. Raises Misconfigured when none has run in ``folder``."""
-    config, report = folder / "looksync.toml", folder / "report.json"
-    if not report.exists():
-        raise Misconfigured(f"{folder} holds no finished demo; run `looksync demo` first")
-    settings = load_settings(config)
+    settings = demo_settings(folder)
     if ablation:
         asyncio.run(_print_ablation(folder, settings, console))
         return 0
-    seconds = json.loads(report.read_text(encoding="utf-8"))["seconds"]
+    seconds = json.loads((folder / REPORT).read_text(encoding="utf-8"))["seconds"]
     return judge(folder, settings, console, seconds=seconds)
+
+
+def demo_settings(folder: Path) -> Settings:
+    """The settings of the demo in ``folder``. Raises Misconfigured when none has run there."""
+    if not (folder / REPORT).exists():
+        raise Misconfigured(f"{folder} holds no finished demo; run `looksync demo` first")
+    return load_settings(folder / "looksync.toml")
+
+
+def uncached(settings: Settings) -> Settings:
+    """``settings`` without the caches of results and of the model's answers."""
+    update = {"cache_seconds": 0.0}
+    return settings.model_copy(
+        update={
+            "matching": settings.matching.model_copy(update=update),
+            "vlm": settings.vlm.model_copy(update=update),
+        }
+    )
 
 
 def judge(folder: Path, settings: Settings, console: Console, *, seconds: float) -> int:
     """Write report.json and gallery.html, print the figures; 0 when all guarantees held."""
     world = open_world(folder / "world")
     report = asyncio.run(_report(folder, world, settings, seconds))
-    (folder / "report.json").write_text(report.to_json() + "\n", encoding="utf-8")
+    (folder / REPORT).write_text(report.to_json() + "\n", encoding="utf-8")
     gallery = folder / "gallery.html"
     write_gallery(gallery, world, report, _records(settings, settings.topics.matches))
     console.print(report_table(report))
-    console.print(f"gallery  {gallery}\nreport   {folder / 'report.json'}", highlight=False)
+    console.print(f"gallery  {gallery}\nreport   {folder / REPORT}", highlight=False)
     for failure in report.failures():
         console.print(f"[bold red]FAILED[/] {failure}", highlight=False)
     return 1 if report.failures() else 0
@@ -105,13 +122,7 @@ async def _print_ablation(folder: Path, settings: Settings, console: Console) ->
     variants: dict[str, Variant] = {}
     for name, variant in _variants(settings).items():
         console.print(f"[dim]{name} ...[/]")
-        uncached = {"cache_seconds": 0.0}
-        variant = variant.model_copy(
-            update={
-                "matching": variant.matching.model_copy(update=uncached),
-                "vlm": variant.vlm.model_copy(update=uncached),
-            }
-        )
+        variant = uncached(variant)
         async with open_look_parts(variant) as opened:
             parts = opened.match
             model = CountingModel(parts.vlm) if parts.vlm is not None else None

@@ -41,13 +41,24 @@ def evaluate_demo(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="Match the looks again with each variant.")
     ] = False,
+    shift: Annotated[
+        bool, typer.Option("--shift", help="Match the looks again, disturbed and redrawn.")
+    ] = False,
+    looks: Annotated[
+        int, typer.Option(min=1, help="Looks of --shift; the first of the demo.")
+    ] = 100,
 ) -> None:
-    """Evaluate the matches of a demo again; with --ablation compare the matching variants."""
+    """Evaluate the matches of a demo again; with --ablation compare the matching variants, with
+    --shift the looks as they are with looks that differ from what the models know."""
     if context.invoked_subcommand:
         return
     from services.cli.evaluate import evaluate_folder
+    from services.cli.shift import evaluate_shifts
 
     with report_errors():
+        if shift:
+            evaluate_shifts(folder, looks, console)
+            return
         raise typer.Exit(evaluate_folder(folder, ablation=ablation, console=console))
 
 
