@@ -125,6 +125,17 @@ class Segmenter(Protocol):
         ...
 
 
+class PersonFinder(Protocol):
+    """Finds the people in a picture."""
+
+    async def find_people(self, image: Image) -> list[Region]:
+        """A box around each person, clothes and bags included, in any order.
+
+        Empty when nobody is found, e.g. in a product photograph.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """A layer's place in a picture."""

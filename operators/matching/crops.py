@@ -1,4 +1,4 @@
-"""Square crops of a picture, for encoders with a square input."""
+"""Rectangles in pixels of a picture, and square crops for encoders with a square input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,32 @@ from schemas.looks import Region
 MARGIN = 1.16
 """Side of a region's square, relative to the region's longer side. Encoders recognise a garment
 better with some context around it; the sandbox encoder was trained with this margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A rectangle of a picture, in pixels; may extend beyond it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def region(self, box: Region, width: int, height: int) -> Region:
+        """Convert ``box`` from fractions of this frame to fractions of the whole picture.
+
+        ``width``, ``height``: of the picture, in pixels.
+        """
+        return Region(
+            x0=_within((self.x + box.x0 * self.width) / width, 0.0, 1.0 - EDGE),
+            y0=_within((self.y + box.y0 * self.height) / height, 0.0, 1.0 - EDGE),
+            x1=_within((self.x + box.x1 * self.width) / width, EDGE, 1.0),
+            y1=_within((self.y + box.y1 * self.height) / height, EDGE, 1.0),
+        )
+
+
+EDGE = 1e-3
+"""Smallest size of a region at the picture's edge, as a fraction of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +68,7 @@ def cut(picture: Image.Image, square: Square) -> Image.Image:
     if inside.size == (side, side):
         return inside
     return Image.fromarray(np.asarray(inside)[rows - y][:, columns - x])
+
+
+def _within(value: float, low: float, high: float) -> float:
+    return min(high, max(low, value))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from operators.matching.crops import Square, cut, square_around
+from operators.matching.crops import Frame, Square, cut, square_around
 from operators.ports import ImageTextEncoder
 from schemas.looks import Region
 
@@ -29,32 +28,6 @@ SHIFTS = (0.0, 0.075, -0.075)
 mean of the windows has a finer resolution than a patch. Alternatives: docs/decisions/040."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A rectangle of a picture, in pixels; may extend beyond it."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    def region(self, box: Region, width: int, height: int) -> Region:
-        """Convert ``box`` from fractions of this frame to fractions of the whole picture.
-
-        ``width``, ``height``: of the picture, in pixels.
-        """
-        return Region(
-            x0=_within((self.x + box.x0 * self.width) / width, 0.0, 1.0 - EDGE),
-            y0=_within((self.y + box.y0 * self.height) / height, 0.0, 1.0 - EDGE),
-            x1=_within((self.x + box.x1 * self.width) / width, EDGE, 1.0),
-            y1=_within((self.y + box.y1 * self.height) / height, EDGE, 1.0),
-        )
-
-
-EDGE = 1e-3
-"""Smallest size of a region at the picture's edge, as a fraction of the picture."""
-
-
 async def heat_map(
     image: Image, encoder: ImageTextEncoder, classes: NDArray[np.float32], scale: float
 ) -> Heat:
@@ -67,6 +40,15 @@ async def heat_map(
     sizes = windows(image.width, image.height)
     heat_of = partial(_heat_of, image, frame, encoder=encoder, classes=classes, scale=scale)
     return np.asarray(np.mean(await asyncio.gather(*map(heat_of, sizes)), axis=0))
+
+
+async def coarse_heat_map(
+    image: Image, encoder: ImageTextEncoder, classes: NDArray[np.float32], scale: float
+) -> Heat:
+    """The same with the largest windows only, a few encoder passes: enough to find people."""
+    frame = Frame(0, 0, image.width, image.height)
+    largest = windows(image.width, image.height)[0]
+    return await _heat_of(image, frame, largest, encoder=encoder, classes=classes, scale=scale)
 
 
 async def zoomed_heat_map(
@@ -162,10 +144,6 @@ def _weights(
     position = np.clip(position[inside] * patches - 0.5, 0, patches - 1)
     distance = np.abs(position[:, None] - np.arange(patches)[None, :])
     return inside, np.maximum(0.0, 1.0 - distance)
-
-
-def _within(value: float, low: float, high: float) -> float:
-    return min(high, max(low, value))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from operators.ports import (
     Cache,
     ImageTextEncoder,
     Ledger,
+    PersonFinder,
     PictureSource,
     QuerySegmenter,
     Segmenter,
@@ -41,6 +42,8 @@ class MatchParts:
     """None: results are not cached."""
     vlm: VisionLanguageModel | None = None
     """None: the tagger describes layers and similarity ranks products; not a degradation."""
+    person_finder: PersonFinder | None = None
+    """None: the whole picture is matched, whoever it shows."""
     query_segmenter: QuerySegmenter | None = None
     """Segments a layer whose products the vision-language model could not judge. None: the order by
     the layer's square crop is kept."""

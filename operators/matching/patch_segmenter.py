@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
+from PIL.ImageDraw import floodfill
 
 from operators.matching.calibration import Calibration
 from operators.matching.crops import cut, square_around
-from operators.matching.heat import Heat, heat_map, zoomed_heat_map
+from operators.matching.heat import GRID, Heat, coarse_heat_map, heat_map, zoomed_heat_map
 from operators.ports import ImageTextEncoder, Located
 from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Department
@@ -43,6 +44,17 @@ EDGE_SHARE = 0.005
 
 FLOOR = 1e-4
 """Added to probabilities before their logarithm is taken."""
+
+TINY = 2 / GRID
+"""Shortest side of a layer, as a share of the picture's longer side: two cells of the heat map. The
+smallest layers of the sandbox, glasses on a full figure, have seven."""
+
+FOREGROUND = 0.4
+"""Cells whose probability of not being background is at least this belong to a person. Lower, and
+two people side by side grow together."""
+
+SMALLEST_PERSON = 0.15
+"""Height of the smallest person that is found, as a share of the picture's."""
 
 FAINT = 0.05
 """Regions with a lower peak are not zoomed in on: no layer of the sandbox has one."""
@@ -78,9 +90,10 @@ class Evidence:
 
 
 class PatchSegmenter:
-    """A :class:`operators.ports.Segmenter` that needs nothing but an encoder."""
+    """A :class:`operators.ports.Segmenter` and :class:`operators.ports.PersonFinder` that needs
+    nothing but an encoder."""
 
-    fingerprint = "patches-1"
+    fingerprint = "patches-2"
     """Of the method only; encoder and calibration are identified separately."""
 
     def __init__(
@@ -111,8 +124,16 @@ class PatchSegmenter:
         return {
             department: Located(one.region, presence.probability(one.features(department)))
             for department, one in (await self.evidence(image, heat, one_piece)).items()
-            if department in layers
+            if department in layers and _is_visible(one.region, image)
         }
+
+    async def find_people(self, image: Image) -> list[Region]:
+        """The connected areas that are anything but background: clothes, skin or hair."""
+        classes = await self._classes.vectors()
+        heat = await coarse_heat_map(image, self._encoder, classes, self._calibration.patch_scale)
+        background = len(self._departments) + SURROUNDINGS.index("background")
+        people = _stack(_connected_areas(1 - heat[background]))
+        return [one for one in people if one.y1 - one.y0 >= SMALLEST_PERSON]
 
     async def heat(self, image: Image) -> Heat:
         """The picture's heat map; classes: the departments in their order, then SURROUNDINGS."""
@@ -156,6 +177,14 @@ class PatchSegmenter:
         return [n for n, d in enumerate(self._departments) if d in departments]
 
 
+def _is_visible(region: Region, image: Image) -> bool:
+    """Whether the region is at least TINY on both sides: no layer is a line at the picture's edge,
+    where a stray hot patch is clipped."""
+    width = (region.x1 - region.x0) * image.width
+    height = (region.y1 - region.y0) * image.height
+    return min(width, height) >= TINY * max(image.size)
+
+
 def _prompts(name: str) -> list[str]:
     thing = name.replace("_", " ")
     return [thing, f"a {thing}", f"a photo of a {thing}"]
@@ -175,6 +204,47 @@ def _box_of(heat: NDArray[np.float64]) -> tuple[Region, float]:
     y0, y1 = _extent(hot.sum(1))
     x0, x1 = _extent(hot.sum(0))
     return Region(x0=x0, y0=y0, x1=x1, y1=y1), peak
+
+
+def _connected_areas(foreground: NDArray[np.float64]) -> list[Region]:
+    """The boxes of the connected areas that are FOREGROUND."""
+    rows, columns = foreground.shape
+    # Copied, because floodfill does nothing to the read-only picture of an array.
+    mask = fromarray(np.where(foreground >= FOREGROUND, 255, 0).astype(np.uint8)).copy()
+    boxes = []
+    while (start := np.argwhere(np.asarray(mask) == 255)).size:
+        floodfill(mask, (int(start[0][1]), int(start[0][0])), 1)
+        ys, xs = np.nonzero(np.asarray(mask) == 1)
+        boxes.append(
+            Region(
+                x0=xs.min() / columns,
+                y0=ys.min() / rows,
+                x1=(xs.max() + 1) / columns,
+                y1=(ys.max() + 1) / rows,
+            )
+        )
+        floodfill(mask, (int(start[0][1]), int(start[0][0])), 0)
+    return boxes
+
+
+def _stack(parts: Sequence[Region]) -> list[Region]:
+    """Join parts that lie above each other: bare legs often look like background, and shoes must
+    not be lost. Parts side by side are different people."""
+    joined: list[Region] = []
+    for part in sorted(parts, key=lambda one: one.x0 - one.x1):  # the widest first
+        for number, whole in enumerate(joined):
+            shared = min(part.x1, whole.x1) - max(part.x0, whole.x0)
+            if shared >= (part.x1 - part.x0) / 2:
+                joined[number] = Region(
+                    x0=min(part.x0, whole.x0),
+                    y0=min(part.y0, whole.y0),
+                    x1=max(part.x1, whole.x1),
+                    y1=max(part.y1, whole.y1),
+                )
+                break
+        else:
+            joined.append(part)
+    return joined
 
 
 def _extent(profile: NDArray[np.float64]) -> tuple[float, float]:

@@ -18,7 +18,9 @@ from schemas.looks import Look, LookMatches
 
 def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str:
     """Equal for two looks exactly when, with the same catalog, they get the same result."""
-    context = look.model_dump_json(include={"market", "gender", "preferences", "inferred"})
+    context = look.model_dump_json(
+        include={"market", "gender", "preferences", "inferred", "person"}
+    )
     everything = (
         [picture.pixel_hash for picture in pictures],
         context,

@@ -7,10 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from operators.matching.crops import Square
+from operators.matching.crops import Frame, Square
 from operators.matching.heat import (
     GRID,
-    Frame,
     heat_map,
     overlay,
     softmax,

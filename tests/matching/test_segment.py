@@ -1,5 +1,7 @@
 """Layers located by patches, in a world whose patches are unambiguous."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -90,3 +92,16 @@ def test_windows_cover_the_picture_and_are_few(size: tuple[int, int]) -> None:
     for x, y in [*corners, (size[0] / 2, size[1] / 2)]:
         for squares in sizes:
             assert any(s.x <= x <= s.x + s.side and s.y <= y <= s.y + s.side for s in squares)
+
+
+async def test_a_stripe_at_the_pictures_edge_is_no_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = Evidence(Region(x0=0, y0=0, x1=1, y1=1), peak=1, closer=1, area=1, likeness=0)
+    stripe = Region(x0=0, y0=0.999, x1=1, y1=1)
+    found = {Department.TOP: sure, Department.FOOTWEAR: replace(sure, region=stripe)}
+
+    async def evidence(*_: object) -> dict[Department, Evidence]:
+        return found
+
+    monkeypatch.setattr(PatchSegmenter, "evidence", evidence)
+    segmenter = PatchSegmenter(PaintEncoder(), KNOWN, Calibration(patch_scale=20))
+    assert set(await segmenter.locate(outfit(), KNOWN)) == {Department.TOP}
