@@ -30,6 +30,8 @@ def layers(*given_: Mapping[str, object]) -> str:
 
 
 TOP = {"layer": "top", "query": "red striped t-shirt with white stripes"}
+SHORTS_AS_HAT = {"layer": "headwear", "query": "black shorts"}
+JEANS = {"layer": "bottom", "query": "blue jeans"}
 SHOES = {"layer": "footwear", "query": "white sneakers", "colour": "white", "fabric": "leather"}
 
 
@@ -71,6 +73,8 @@ def test_synonyms_become_the_taxonomys_labels() -> None:
         (layers(TOP, SHOES)[:115], ["top"], {"truncated": 1, "missing-query": 1}),
         (f"Sure!\n```json\n{layers(TOP)}\n```", ["top"], {}),
         (layers(), [], {}),
+        (layers(TOP, SHORTS_AS_HAT), ["top", "bottom"], {"misplaced-layer": 1}),
+        (layers(SHORTS_AS_HAT, JEANS), ["bottom"], {"misplaced-layer": 1}),
     ],
 )
 def test_repairs_are_counted(answer: str, kept: list[str], repairs: dict[str, int]) -> None:
@@ -182,3 +186,9 @@ def test_the_example_in_a_prompt_is_a_valid_answer() -> None:
 def test_an_unknown_set_of_prompts_is_refused() -> None:
     with pytest.raises(Misconfigured, match="general-1, sandbox-1"):
         Prompts.load("general-9")
+
+
+def test_of_two_layers_of_a_department_the_one_named_there_is_kept() -> None:
+    parser, _ = counting_parser()
+    found = parser.parse_description(layers(SHORTS_AS_HAT, JEANS))
+    assert found[Department.BOTTOM].query == "blue jeans"

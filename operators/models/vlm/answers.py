@@ -34,8 +34,8 @@ _READ_FROM_QUERY: tuple[AttributeName, ...] = ("category", "colour", "pattern")
 _OBJECT = re.compile(r"\{.*", re.DOTALL)
 
 OnRepair = Callable[[str], None]
-"""Called with the kind of each repair: truncated, invented-layer, repeated-layer, missing-query,
-invented-number, repeated-number, missing-number."""
+"""Called with the kind of each repair: truncated, invented-layer, repeated-layer, misplaced-layer,
+missing-query, invented-number, repeated-number, missing-number."""
 
 
 class DescribedLayer(BaseModel):
@@ -78,14 +78,20 @@ class AnswerParser:
 
     def __init__(self, taxonomy: Taxonomy, on_repair: OnRepair) -> None:
         self._words = taxonomy.words
+        self._categories = taxonomy.categories
         self._on_repair = on_repair
 
     def parse_description(self, answer: str) -> dict[Department, LayerDescription]:
-        """Department -> description. Raises Unavailable if no layer of the answer is usable."""
+        """Department -> description. A layer whose category belongs to another department (shorts
+        named as headwear) goes there, if nothing else does: products are searched by department.
+
+        Raises Unavailable if no layer of the answer is usable.
+        """
         layers = self._parse_object(answer).get("layers")
         if not isinstance(layers, list):
             raise _unusable(answer)
         described: dict[Department, LayerDescription] = {}
+        misplaced: list[tuple[Department, LayerDescription]] = []
         for layer in layers:
             department, query = _department(layer), _text(_get(layer, "query"))
             if department is None:
@@ -95,7 +101,15 @@ class AnswerParser:
             elif query is None:
                 self._on_repair("missing-query")
             else:
-                described[department] = LayerDescription(query, self._attributes(layer, query))
+                description = LayerDescription(query, self._attributes(layer, query))
+                own = self._department_of(description) or department
+                if own is department:
+                    described[department] = description
+                else:
+                    misplaced.append((own, description))
+        for department, description in misplaced:
+            self._on_repair("misplaced-layer")
+            described.setdefault(department, description)
         if layers and not described:
             raise _unusable(answer)
         return described
@@ -137,6 +151,10 @@ class AnswerParser:
         if not isinstance(value, dict):
             raise _unusable(answer)
         return value
+
+    def _department_of(self, description: LayerDescription) -> Department | None:
+        category = self._categories.get(description.attributes.get("category", ""))
+        return category.department if category else None
 
     def _attributes(self, layer: Mapping[str, Any], query: str) -> dict[str, str]:
         """The layer's attributes. Those in _READ_FROM_QUERY are the taxonomy's labels, taken from
