@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from schemas.export import TOPIC_RECORDS, export
 
 YESTERDAY = Path(__file__).parents[1] / "data/records"
+DOCUMENTED = Path(__file__).parents[2] / "docs/schemas"
 
 
 def test_every_topic_has_a_valid_schema_file(tmp_path: Path) -> None:
@@ -21,6 +22,13 @@ def test_every_topic_has_a_valid_schema_file(tmp_path: Path) -> None:
     assert [path.name for path in written] == [f"{name}.v1.json" for name in TOPIC_RECORDS]
     for path in written:
         Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+
+def test_the_documented_schemas_are_those_of_the_records(tmp_path: Path) -> None:
+    for path in export(tmp_path):
+        assert path.read_text() == (DOCUMENTED / path.name).read_text(), (
+            f"docs/schemas/{path.name} is outdated: run `looksync schema export`"
+        )
 
 
 @pytest.mark.parametrize(("name", "record"), TOPIC_RECORDS.items())
