@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
+BINS = 10
 _LEVEL = 0.95
 _BOOTSTRAP_SEED = 20260101
 
@@ -40,6 +41,22 @@ def reciprocal_rank(ranked: Sequence[str], true: Collection[str]) -> float:
         if key in true:
             return 1.0 / rank
     return 0.0
+
+
+def calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool]) -> float | None:
+    """The expected calibration error (ECE): over ten bins of equal width, the mean distance
+    between probability and observed frequency, weighted by the bins' sizes (Guo et al. 2017,
+    On Calibration of Modern Neural Networks, equation 3). None without a sample.
+    """
+    if not probabilities:
+        return None
+    predicted, observed = np.array(probabilities), np.array(outcomes, dtype=float)
+    bins = np.minimum((predicted * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(float(predicted[bins == one].sum() - observed[bins == one].sum()))
+        for one in range(BINS)
+    ]
+    return sum(gaps) / len(predicted)
 
 
 def estimate(scores: Iterable[tuple[str, float]]) -> Estimate:

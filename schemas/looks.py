@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Base64Bytes, Field, StringConstraints, model_validator
@@ -13,6 +13,9 @@ from schemas.catalog import Product
 from schemas.money import Money
 
 LookId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+ProductOutcome = Literal["exact", "similar"]
 
 
 class ImageReference(Part):
@@ -42,6 +45,21 @@ class Preferences(Part):
     departments: tuple[Department, ...] = Field((), description="Match only these layers.")
 
 
+class Region(Part):
+    """A box in fractions of the picture's width and height; origin top left."""
+
+    x0: Number = Field(ge=0, le=1)
+    y0: Number = Field(ge=0, le=1)
+    x1: Number = Field(ge=0, le=1)
+    y1: Number = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise ValueError("a region must have x0 < x1 and y0 < y1")
+        return self
+
+
 class Look(Event):
     """looks.generated: a generated picture and its context. Key: look_id."""
 
@@ -60,22 +78,12 @@ class Look(Event):
         default_factory=Preferences,
         description="Inferred from behaviour; relaxed when too few products satisfy them.",
     )
+    person: Region | None = Field(
+        None,
+        description="Where the person to match is, when the picture shows several; by default the "
+        "largest.",
+    )
     created_at: UtcTime | None = None
-
-
-class Region(Part):
-    """A box in fractions of the picture's width and height; origin top left."""
-
-    x0: Number = Field(ge=0, le=1)
-    y0: Number = Field(ge=0, le=1)
-    x1: Number = Field(ge=0, le=1)
-    y1: Number = Field(ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise ValueError("a region must have x0 < x1 and y0 < y1")
-        return self
 
 
 class MatchedProduct(Part):
@@ -84,6 +92,18 @@ class MatchedProduct(Part):
     rank: Whole = Field(ge=1)
     score: Number = Field(description="The products' order; higher is better.")
     similarity: Number = Field(description="Cosine with the layer's fused query vector.")
+    outcome: ProductOutcome | None = Field(
+        None, description="exact: the very item or its twin; similar: one of its kind."
+    )
+    same_item: Number | None = Field(
+        None, ge=0, le=1, description="Probability that the product is the very item."
+    )
+    same_kind: Number | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Probability that the product is of the layer's kind, e.g. a boot for a boot.",
+    )
     product: Product
 
 
@@ -94,6 +114,9 @@ class LayerMatch(Part):
     query: str
     region: Region | None = Field(None, description="Where the layer was found.")
     products: tuple[MatchedProduct, ...] = ()
+    outcome: ProductOutcome | Literal["none"] | None = Field(
+        None, description="What the first product is to the layer; none: nothing is shown."
+    )
     abstained: str | None = Field(
         None, description="Why no product is shown, e.g. below-threshold."
     )
@@ -102,7 +125,18 @@ class LayerMatch(Part):
     )
     folded: Whole = Field(0, ge=0, description="Near-duplicates folded into the products shown.")
     confidence: Number = Field(
-        0.0, ge=0, le=1, description="Probability that the first product is the very item."
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability that the best product is the very item; also when none is shown. "
+        "Always 0 when models.calibration is uncalibrated.",
+    )
+    kind_confidence: Number | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Highest probability that one of the products found is of the layer's kind; "
+        "also when none is shown. Null: unknown.",
     )
 
 
@@ -113,6 +147,9 @@ class LookMatches(Event):
     look_id: LookId
     user_id: str | None = None
     market: Market | None = None
+    person: Region | None = Field(
+        None, description="The person matched; null: nobody was found, so the whole picture was."
+    )
     layers: tuple[LayerMatch, ...] = ()
     refused: str | None = Field(
         None,
@@ -123,7 +160,11 @@ class LookMatches(Event):
     degraded: tuple[str, ...] = Field(
         (), description="Stages that failed or were late, as stage:cause, e.g. describe:deadline."
     )
-    models: dict[str, str] = Field(default_factory=dict, description="Role -> model fingerprint.")
+    models: dict[str, str] = Field(
+        default_factory=dict,
+        description="Role -> model fingerprint. calibration: uncalibrated, if no probabilities "
+        "were fitted for the encoder.",
+    )
     index_generation: str = Field("", description="Index collection that the products came from.")
     timings_ms: dict[str, Number] = Field(
         default_factory=dict, description="Stage -> milliseconds."

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluation.sandbox.agreement import differences
-from evaluation.statistics import Estimate, estimate, hit_at, reciprocal_rank
+from evaluation.statistics import (
+    Estimate,
+    calibration_error,
+    estimate,
+    hit_at,
+    reciprocal_rank,
+)
 from sandbox.life import LookTruth, ProductTruth, Truth
 from sandbox.world import ATTRIBUTES, DEPARTMENTS
 from schemas.looks import LayerMatch, LookMatches
@@ -32,6 +38,12 @@ class JudgedLayer:
     true: frozenset[str]
     differences: int | None
     """Between the garment worn and the first product shown; None without both."""
+    same_item: float | None
+    """The probability given that the first product shown is the very item; None without one."""
+    same_kind: float | None
+    """That it is of the layer's kind."""
+    of_kind: bool
+    """Whether the first product shown is of the garment's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class LookReport:
     stages_ms: dict[str, float]
     """Median per stage."""
     quality: dict[str, Estimate]
+    calibration_error: dict[str, float | None]
+    """ECE of ``same_item`` and ``same_kind`` of the first products shown."""
     per_department: dict[str, dict[str, Estimate]] = field(default_factory=dict)
 
 
@@ -87,6 +101,7 @@ def look_report(
         p95_ms=_percentile(totals, 95),
         stages_ms=_stage_medians(events),
         quality=quality(layers),
+        calibration_error=calibration_errors(layers),
         per_department={
             department: quality([one for one in layers if one.department == department])
             for department in DEPARTMENTS
@@ -165,6 +180,19 @@ def quality(layers: Sequence[JudgedLayer]) -> dict[str, Estimate]:
     }
 
 
+def calibration_errors(layers: Sequence[JudgedLayer]) -> dict[str, float | None]:
+    """The expected calibration error of both probabilities of the first products shown."""
+    items = [(one.same_item, hit_at(one.ranked, one.true, 1) == 1.0) for one in layers]
+    kinds = [(one.same_kind, one.of_kind) for one in layers]
+    return {
+        name: calibration_error(
+            [probability for probability, _ in pairs if probability is not None],
+            [outcome for probability, outcome in pairs if probability is not None],
+        )
+        for name, pairs in (("same_item", items), ("same_kind", kinds))
+    }
+
+
 def _judge_layer(
     look: LookTruth,
     department: str,
@@ -176,8 +204,8 @@ def _judge_layer(
     if match is not None and match.abstained is None:
         ranked = tuple(found.product.key for found in match.products)
     differing = None
+    top = products.get(ranked[0]) if ranked else None
     if known is not None and ranked:
-        top = products.get(ranked[0])
         differing = (
             differences(known.garment.garment(), top.garment.garment()) if top else len(ATTRIBUTES)
         )
@@ -189,6 +217,9 @@ def _judge_layer(
         ranked=ranked,
         true=frozenset(known.products) if known else frozenset(),
         differences=differing,
+        same_item=match.products[0].same_item if match is not None and ranked else None,
+        same_kind=match.products[0].same_kind if match is not None and ranked else None,
+        of_kind=known is not None and top is not None and top.garment.type == known.garment.type,
     )
 
 

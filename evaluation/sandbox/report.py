@@ -11,11 +11,14 @@ from evaluation.sandbox.catalog_report import CatalogReport
 from evaluation.sandbox.look_report import LookReport
 
 TARGETS: Mapping[str, tuple[str, float]] = {
-    "exact_hit_at_1": (">=", 0.70),
+    "exact_hit_at_1": (">=", 0.98),
     "exact_hit_at_10": (">=", 0.95),
-    "near_attribute_agreement": (">=", 0.85),
-    "absent_abstained": (">=", 0.80),
+    "near_attribute_agreement": (">=", 0.86),
+    "near_closest_first": (">=", 0.88),
+    "near_abstained": ("<=", 0.03),
+    "absent_abstained": (">=", 0.95),
     "exact_wrongly_abstained": ("<=", 0.05),
+    "ece": ("<=", 0.03),
     "layer_precision": (">=", 0.95),
     "layer_recall": (">=", 0.95),
 }

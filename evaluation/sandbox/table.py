@@ -98,7 +98,11 @@ def _quality(looks: LookReport) -> Table:
     for name, label in LABELS.items():
         found = looks.quality[name]
         interval = "" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
-        table.add_row(label, _value(found), interval, str(found.n), _target(name, found))
+        table.add_row(label, _value(found), interval, str(found.n), _target(name, found.value))
+    for name, label in (("same_item", "exact"), ("same_kind", "similar")):
+        error = looks.calibration_error[name]
+        value = "–" if error is None else f"{error:.3f}"
+        table.add_row(f"{label}: calibration error", value, "", "", _target("ece", error))
     return table
 
 
@@ -133,9 +137,9 @@ def _ms(milliseconds: float | None) -> str:
     return "–" if milliseconds is None else f"{milliseconds:.0f} ms"
 
 
-def _target(name: str, found: Estimate) -> str:
-    if name not in TARGETS or found.value is None:
+def _target(name: str, value: float | None) -> str:
+    if name not in TARGETS or value is None:
         return ""
     sense, bound = TARGETS[name]
-    met = found.value >= bound if sense == ">=" else found.value <= bound
+    met = value >= bound if sense == ">=" else value <= bound
     return f"[green]{sense} {bound:.2f} ✓[/]" if met else f"[red]{sense} {bound:.2f} ✗[/]"

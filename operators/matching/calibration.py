@@ -1,8 +1,9 @@
 """Calibration of an encoder: how its similarities map to probabilities.
 
 ``python -m sandbox.training.calibrate`` fits it and writes ``calibration.json`` next to the
-encoder's weights. Without that file the defaults below apply. They are cautious guesses for CLIP
-models of the usual scale: confidences are then meaningful as ranks only, not as probabilities.
+encoder's weights. Without that file the defaults below apply: cautious guesses for CLIP models of
+the usual scale, enough to find layers. Such an encoder is uncalibrated: its matches have no
+probabilities, and all products found are shown, in their order.
 """
 
 from __future__ import annotations
@@ -61,13 +62,39 @@ class Calibration(BaseModel):
         description="Probability that the best product is the layer's item, if the tagger "
         "described the layer.",
     )
+    same_kind: Logistic | None = Field(
+        None,
+        description="Probability that a product is of the layer's kind, if the tagger described "
+        "the layer; null: unknown.",
+    )
+    same_kind_described: Logistic | None = Field(
+        None,
+        description="The same, if a vision-language model described the layer; null: same_kind.",
+    )
     same_item_described: Logistic | None = Field(
         None,
         description="The same, if a vision-language model described the layer; null: same_item.",
     )
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the probabilities were fitted for an encoder; otherwise they are guesses."""
+        return self.same_item != type(self)().same_item
+
+    def kind_confidence(self, features: Mapping[str, float], *, by_model: bool) -> float | None:
+        """Probability that a product is of the layer's kind (a boot for a boot), and so worth
+        showing; never below that of being the very item. None when it was not fitted.
+
+        Arguments: see ``confidence``.
+        """
+        fitted = (self.same_kind_described if by_model else None) or self.same_kind
+        if fitted is None:
+            return None
+        item = self.confidence(features, by_model=by_model)
+        return max(item, fitted.probability(features))
+
     def confidence(self, features: Mapping[str, float], *, by_model: bool) -> float:
-        """Probability that the best product is the layer's very item.
+        """Probability that a product is the layer's very item.
 
         ``features``: see ``confidence_features``. ``by_model``: a vision-language model, not the
         tagger, described the layer.

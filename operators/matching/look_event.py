@@ -27,6 +27,8 @@ def look_event(
     the event has no timings.
     """
     models = {"encoder": parts.encoder.fingerprint}
+    if not parts.calibration.fitted:
+        models["calibration"] = "uncalibrated"
     if parts.vlm is not None:
         models["vlm"] = parts.vlm.fingerprint
     degraded = list(journal.degraded) if journal else []

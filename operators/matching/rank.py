@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from operators.matching.calibration import Calibration
 from operators.matching.candidates import find_candidates
 from operators.matching.confidence_features import confidence_features
 from operators.matching.layers import Layer
@@ -25,12 +26,39 @@ class RankedLayer:
     products: list[RankedProduct]
     relaxed: tuple[str, ...]
     """Names of the inferred preferences that were relaxed, in order."""
-    features: dict[str, float]
-    """The confidence's features; empty when ``products`` is."""
+    features: list[dict[str, float]]
+    """The confidences' features of the best ``products_per_layer`` products."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeighedProduct:
+    """A ranked product and what it is to the layer, as probabilities (0..1)."""
+
+    product: RankedProduct
+    same_item: float | None
+    """None: the encoder is uncalibrated."""
+    same_kind: float | None
+    """None: the calibration does not know."""
+
+
+def weigh(ranked: RankedLayer, calibration: Calibration) -> list[WeighedProduct]:
+    """The best products, in their order, with their calibrated probabilities."""
+    by_model = ranked.layer.description is not None
+    if not calibration.fitted:
+        shown = ranked.products[: len(ranked.features)]
+        return [WeighedProduct(product, None, None) for product in shown]
+    return [
+        WeighedProduct(
+            product,
+            calibration.confidence(features, by_model=by_model),
+            calibration.kind_confidence(features, by_model=by_model),
+        )
+        for product, features in zip(ranked.products, ranked.features, strict=False)
+    ]
 
 
 async def rank_layer(run: LookRun, layer: Layer) -> RankedLayer:
-    """Rank the layer's products and compute the confidence features of the best one."""
+    """Rank the layer's products and compute the confidence features of the best ones."""
     journal, parts = run.journal, run.parts
     with journal.stage("describe"):
         description = layer.description or await _describe_by_tagger(run, layer)
@@ -41,12 +69,14 @@ async def rank_layer(run: LookRun, layer: Layer) -> RankedLayer:
         products, relaxed = await find_candidates(run, layer.department, vector)
     with journal.stage("rerank"):
         products = await _rerank(run, layer, description, products)
-    features: dict[str, float] = {}
     with journal.stage("abstain"):
-        if products:
-            features = await confidence_features(
-                products, description, text, layer.region, parts.tagger
-            )
+        features = await confidence_features(
+            products[: parts.settings.products_per_layer],
+            description,
+            text,
+            layer.region,
+            parts.tagger,
+        )
     return RankedLayer(layer, description, products, relaxed, features)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from evaluation.sandbox.recording_model import RecordingModel
 from operators.budget import Budget
 from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
-from operators.matching.confidence_features import confidence_features
 from operators.matching.layers import detect_layers
 from operators.matching.look_run import LookRun
 from operators.matching.parts import MatchParts
@@ -36,7 +35,7 @@ from operators.ports import ImageTextEncoder, VisionLanguageModel
 from operators.stores.sqlite.index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
 from operators.vocabulary.taxonomy import Taxonomy
-from sandbox.life import World, draw_world, open_world
+from sandbox.life import LayerTruth, ProductTruth, World, draw_world, open_world
 from sandbox.training.layer_fit import draw_looks, fit_layers
 from sandbox.training.logistic import fit_logistic
 from sandbox.world import COLOURS, DEPARTMENTS, PATTERNS, TYPES
@@ -68,8 +67,10 @@ class Option:
     model: float | None
     """The model's score, 0..1."""
     features: dict[str, float]
-    """Confidence features if this product ranks first."""
+    """Confidence features; ``first`` depends on the order that the model's score decides."""
     same_item: bool
+    same_kind: bool
+    """Of the garment's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +80,25 @@ class JudgedLayer:
     kind: str
     options: tuple[Option, ...]
 
-    def first(self, weight: float) -> Option:
-        """Return the option that ranks first when the model's score has weight ``weight``."""
+    def ranked(self, weight: float) -> list[Option]:
+        """The options, best first, when the model's score has weight ``weight``."""
 
         def score(option: Option) -> float:
             model = option.own if option.model is None else option.model
             return (1 - weight) * option.own + weight * model
 
-        return max(self.options, key=score)
+        best_first = sorted(self.options, key=score, reverse=True)
+        return [
+            replace(one, features={**one.features, "first": float(number == 0)})
+            for number, one in enumerate(best_first)
+        ]
 
 
 async def calibrate(
     model: str, vlm: VlmSettings, seeds: Sequence[int], folder: Path, products: int, looks: int
 ) -> tuple[Calibration, dict[str, list[JudgedLayer]]]:
-    """Fit layer detection first, since only detected layers are judged; then the same-item models.
-
-    There are two of
-    the latter: for layers described by the tagger, and by the vision-language model.
+    """Fit layer detection first, since only detected layers are judged; then the probabilities of
+    the same item and of the same kind, for layers described by the tagger and by the model.
     """
     labels = (*TYPES, *COLOURS, *PATTERNS)
     encoder = load_encoder(EncoderSettings(model=model))
@@ -111,16 +114,23 @@ async def calibrate(
         judged["model"] += await _judge_layers(world, encoder, calibration, describer)
     await describer.close()
     await encoder.close()
+    tagger, described = _rank_options(judged["tagger"]), _rank_options(judged["model"])
     update = {
-        "same_item": _fit_same_item(judged["tagger"]),
-        "same_item_described": _fit_same_item(judged["model"]),
+        "same_item": _fit(tagger, [one.same_item for one in tagger]),
+        "same_item_described": _fit(described, [one.same_item for one in described]),
+        "same_kind": _fit(tagger, [one.same_kind for one in tagger]),
+        "same_kind_described": _fit(described, [one.same_kind for one in described]),
     }
     return calibration.model_copy(update=update), judged
 
 
-def _fit_same_item(judged: Sequence[JudgedLayer]) -> Logistic:
-    shown = [one.first(MatchingSettings().rerank_weight) for one in judged]
-    return fit_logistic([one.features for one in shown], [one.same_item for one in shown])
+def _rank_options(judged: Sequence[JudgedLayer]) -> list[Option]:
+    weight = MatchingSettings().rerank_weight
+    return [option for layer in judged for option in layer.ranked(weight)]
+
+
+def _fit(options: Sequence[Option], labels: Sequence[bool]) -> Logistic:
+    return fit_logistic([one.features for one in options], labels)
 
 
 async def _judge_layers(
@@ -130,6 +140,7 @@ async def _judge_layers(
     vlm: VisionLanguageModel | None,
 ) -> list[JudgedLayer]:
     """Judge all layers of a world's looks; the model's answers are recorded but do not rank."""
+    products = world.truth().products
     truth = {look.look_id: look for look in world.truth().looks}
     looks = [Look.model_validate_json(record.value) for record in world.look_event_records()]
     model = None if vlm is None else RecordingModel(vlm)
@@ -144,31 +155,28 @@ async def _judge_layers(
                 found = await rank_layer(run, layer)
                 answers = model.take_answers() if model else []
                 if worn is not None and found.products:
-                    options = await _list_options(found, answers, worn.products, parts)
+                    options = _list_options(found, answers, worn, products)
                     judged.append(JudgedLayer(worn.kind, options))
         await parts.index.close()
     return judged
 
 
-async def _list_options(
-    found: RankedLayer, answers: Sequence[float | None], true: Collection[str], parts: MatchParts
+def _list_options(
+    found: RankedLayer,
+    answers: Sequence[float | None],
+    worn: LayerTruth,
+    products: Mapping[str, ProductTruth],
 ) -> tuple[Option, ...]:
-    text = await parts.encoder.encode_text(found.description.query)
-    shown = found.products[: parts.settings.products_per_layer]
-    options = []
-    for number, one in enumerate(shown):
-        order = [one, *shown[:number], *shown[number + 1 :]]
-        options.append(
-            Option(
-                own=one.score,
-                model=answers[number] if answers else None,
-                features=await confidence_features(
-                    order, found.description, text, found.layer.region, parts.tagger
-                ),
-                same_item=one.key in true,
-            )
+    return tuple(
+        Option(
+            own=one.score,
+            model=answers[number] if answers else None,
+            features=features,
+            same_item=one.key in worn.products,
+            same_kind=products[one.key].garment.type == worn.garment.type,
         )
-    return tuple(options)
+        for number, (one, features) in enumerate(zip(found.products, found.features, strict=False))
+    )
 
 
 async def _open_parts(
@@ -205,18 +213,20 @@ def _open_or_draw_world(folder: Path, seed: int, products: int, looks: int) -> W
     return draw_world(folder, seed=seed, products=products, looks=looks)
 
 
-def threshold_table(same: Logistic, judged: Sequence[JudgedLayer]) -> str:
-    """Tabulate the share of layers that would abstain, by kind and confidence threshold."""
-    weight = MatchingSettings().rerank_weight
-    confidence = {
-        kind: np.array(
-            [same.probability(o.first(weight).features) for o in judged if o.kind == kind]
+def threshold_table(calibration: Calibration, judged: Sequence[JudgedLayer], by_model: bool) -> str:
+    """Tabulate the share of layers for which nothing is shown, by kind of layer and threshold."""
+    best: dict[str, list[float]] = {"exact": [], "near": [], "absent": []}
+    for layer in judged:
+        options = layer.ranked(MatchingSettings().rerank_weight)
+        best[layer.kind].append(
+            max(
+                calibration.kind_confidence(one.features, by_model=by_model) or 0.0
+                for one in options
+            )
         )
-        for kind in ("exact", "near", "absent")
-    }
     lines = ["abstain_below  exact   near  absent"]
-    for threshold in (0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5):
-        shares = [float((values < threshold).mean()) for values in confidence.values()]
+    for threshold in (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        shares = [float((np.array(values) < threshold).mean()) for values in best.values()]
         lines.append(f"{threshold:13.3f}" + "".join(f"{share:7.3f}" for share in shares))
     return "\n".join(lines)
 
@@ -226,7 +236,7 @@ def weight_table(judged: Sequence[JudgedLayer]) -> str:
     exact = [one for one in judged if one.kind == "exact"]
     lines = ["rerank_weight  hit@1"]
     for weight in (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
-        right = float(np.mean([one.first(weight).same_item for one in exact]))
+        right = float(np.mean([one.ranked(weight)[0].same_item for one in exact]))
         lines.append(f"{weight:13.2f}{right:7.3f}")
     return "\n".join(lines)
 
@@ -256,12 +266,9 @@ def main() -> None:
     )
     out = Path(encoder_source(arguments.model).removeprefix("local-dir:")) / FILE_NAME
     out.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    for describer, same in (
-        ("tagger", calibration.same_item),
-        ("model", calibration.same_item_described or calibration.same_item),
-    ):
+    for describer in ("tagger", "model"):
         print(f"described by the {describer}")
-        print(threshold_table(same, judged[describer]))
+        print(threshold_table(calibration, judged[describer], describer == "model"))
     print(weight_table(judged["model"]))
     print(f"wrote {out}")
 

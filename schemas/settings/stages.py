@@ -110,11 +110,24 @@ class MatchingSettings(Section):
     )
     layer_threshold: float = Field(0.25, ge=0, le=1, description="Layers above it are reported.")
     abstain_below: float = Field(
-        0.03,
+        0.85,
         ge=0,
         le=1,
-        description="Confidence that the first product is the exact item; similar ones have "
-        "about 0.2.",
+        description="A layer shows nothing unless one of its products is of its kind with at least "
+        "this probability.",
+    )
+    list_from: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Products that are of the layer's kind with less probability are left out.",
+    )
+    exact_from: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Probability of being the very item from which a product counts as exact; "
+        "others are similar.",
     )
     rerank: RerankMethod = Field(
         RerankMethod.LIKELIHOOD,

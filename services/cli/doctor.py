@@ -12,6 +12,8 @@ from rich.table import Table
 from dataflows.wiring.clients import Clients
 from dataflows.wiring.topics import open_topic
 from operators.catalog.mapping import load_mappings
+from operators.matching.calibration import Calibration
+from operators.models.encoder_table import encoder_source
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_redis, probe_sqlite, probe_thumbnails, probe_weaviate
 from operators.stores.redis.index_identity import require_described
@@ -76,8 +78,11 @@ async def _taxonomy(_settings: Settings, _clients: Clients) -> str:
     return f"{len(Taxonomy.load().categories)} categories"
 
 
-async def _encoder(_settings: Settings, clients: Clients) -> str:
-    return f"{clients.encoder.fingerprint}, {clients.encoder.dimension} dimensions"
+async def _encoder(settings: Settings, clients: Clients) -> str:
+    encoder = clients.encoder
+    fitted = Calibration.of_encoder(encoder_source(settings.encoder.model)).fitted
+    calibrated = "calibrated" if fitted else "uncalibrated: matches have no probabilities"
+    return f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}"
 
 
 async def _vlm(settings: Settings, clients: Clients) -> str:

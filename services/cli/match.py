@@ -14,7 +14,7 @@ from operators.budget import Budget
 from operators.matching.match import match_look
 from schemas.attributes import Gender
 from schemas.errors import ImageRefused
-from schemas.looks import ImageReference, Look, LookMatches
+from schemas.looks import ImageReference, Look, LookMatches, MatchedProduct
 from schemas.settings import Settings
 from services.cli.console import as_text
 
@@ -55,6 +55,13 @@ def _reference(image: str, settings: Settings) -> ImageReference:
     return ImageReference.model_construct(url=None, data=data)
 
 
+def _outcome(found: MatchedProduct) -> str:
+    """What the product is to the layer, and the probability of that, e.g. "similar .93"."""
+    probability = found.same_item if found.outcome == "exact" else found.same_kind
+    known = "" if probability is None else f" {probability:.2f}".replace("0.", ".")
+    return f"{found.outcome or ''}{known}"
+
+
 def print_matches(matches: LookMatches, console: Console) -> None:
     """Print a table per layer, relaxed preferences and degradations."""
     if matches.refused:
@@ -67,16 +74,16 @@ def print_matches(matches: LookMatches, console: Console) -> None:
         if layer.abstained:
             console.print(f"  no product shown: {layer.abstained}")
             continue
-        table = Table("", "product", "title", "price", "score", "similarity", highlight=False)
+        table = Table("", "", "product", "title", "price", "similarity", highlight=False)
         for found in layer.products:
             update = found.product.update
             price = f"{update.price.major:,} {update.price.currency}" if update.price else ""
             table.add_row(
                 str(found.rank),
+                _outcome(found),
                 as_text(found.product.key),
                 as_text(update.title[:60]),
                 price,
-                f"{found.score:.3f}",
                 f"{found.similarity:.3f}",
             )
         console.print(table)
@@ -84,6 +91,11 @@ def print_matches(matches: LookMatches, console: Console) -> None:
             console.print(f"  relaxed: {', '.join(layer.relaxed)}")
     if not matches.layers:
         console.print("no layer was found in this picture")
+    if matches.models.get("calibration") == "uncalibrated":
+        console.print(
+            "[yellow]uncalibrated[/]: no probabilities were fitted for this encoder, so every "
+            "layer shows its nearest products"
+        )
     if matches.degraded:
         console.print(f"[yellow]degraded[/]: {', '.join(matches.degraded)}")
     stages = ", ".join(f"{stage} {ms:.0f} ms" for stage, ms in matches.timings_ms.items())

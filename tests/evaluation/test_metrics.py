@@ -3,7 +3,7 @@ import math
 import pytest
 
 from evaluation.sandbox.agreement import differences
-from evaluation.statistics import estimate, hit_at, reciprocal_rank
+from evaluation.statistics import calibration_error, estimate, hit_at, reciprocal_rank
 from sandbox.world import Garment
 
 SHIRT = Garment("top", "shirt", "red", "striped", "white", sleeve="short sleeve")
@@ -79,3 +79,18 @@ def test_layers_that_share_a_look_widen_the_interval() -> None:
 def test_nothing_measured_has_no_value() -> None:
     found = estimate([])
     assert (found.value, found.low, found.high, found.n) == (None, None, None, 0)
+
+
+def test_probabilities_that_come_true_as_often_as_they_say_have_no_calibration_error() -> None:
+    half = [True, False] * 50
+    assert calibration_error([0.5] * 100, half) == pytest.approx(0.0)
+    assert calibration_error([0.9] * 100, half) == pytest.approx(0.4)
+
+
+def test_the_calibration_error_weighs_bins_by_their_size() -> None:
+    error = calibration_error([1.0] * 3 + [0.2], [True, True, False, False])
+    assert error == pytest.approx((3 * (1 - 2 / 3) + 0.2) / 4)
+
+
+def test_there_is_no_calibration_error_without_a_sample() -> None:
+    assert calibration_error([], []) is None

@@ -1,4 +1,4 @@
-"""The features from which the confidence in the best product is computed."""
+"""The features from which the confidence in a product is computed."""
 
 from __future__ import annotations
 
@@ -50,30 +50,35 @@ def tagger(painted_taxonomy: Taxonomy) -> Tagger:
     return Tagger(PaintEncoder(), painted_taxonomy)
 
 
-async def test_the_best_product_is_compared_with_region_text_and_the_next_best(
+async def test_each_product_is_compared_with_region_text_and_the_best_of_the_others(
     tagger: Tagger,
 ) -> None:
     products = [product(0.8), product(0.1), product(0.6)]
-    features = await confidence_features(products, DESCRIPTION, TEXT, REGION, tagger)
-    assert features == pytest.approx(
+    first, second, third = await confidence_features(products, DESCRIPTION, TEXT, REGION, tagger)
+    assert first == pytest.approx(
         {
             "region": 0.8,
             "text": 0.6,
             "margin": 0.2,
+            "first": 1.0,
+            "category": 1.0,
             "colour": 1.0,
             "pattern": 1.0,
             "category_gap": 0.0,
+            "product_gap": 0.0,
         }
     )
+    assert [one["first"] for one in (second, third)] == [0.0, 0.0]
+    assert [one["margin"] for one in (second, third)] == pytest.approx([-0.7, -0.2])
 
 
 async def test_an_only_product_has_its_whole_similarity_as_margin(tagger: Tagger) -> None:
-    features = await confidence_features([product(0.8)], DESCRIPTION, TEXT, REGION, tagger)
+    (features,) = await confidence_features([product(0.8)], DESCRIPTION, TEXT, REGION, tagger)
     assert features["margin"] == pytest.approx(0.8)
 
 
 async def test_without_a_region_the_text_replaces_it(tagger: Tagger) -> None:
-    features = await confidence_features(
+    features, _ = await confidence_features(
         [product(0.8), product(0.6)], DESCRIPTION, TEXT, None, tagger
     )
     assert (features["region"], features["margin"]) == pytest.approx((0.6, 0.6 - 0.8))
@@ -91,7 +96,7 @@ async def test_without_a_region_the_text_replaces_it(tagger: Tagger) -> None:
 async def test_colour_and_pattern_say_whether_the_description_agrees(
     tagger: Tagger, attributes: dict[str, str], colour: float, pattern: float
 ) -> None:
-    features = await confidence_features(
+    (features,) = await confidence_features(
         [product(0.8, **attributes)], DESCRIPTION, TEXT, REGION, tagger
     )
     assert (features["colour"], features["pattern"]) == (colour, pattern)
@@ -99,16 +104,17 @@ async def test_colour_and_pattern_say_whether_the_description_agrees(
 
 async def test_an_undescribed_attribute_agrees_with_any(tagger: Tagger) -> None:
     products = [product(0.8, colour="blue", pattern="solid"), product(0.1, colour="red")]
-    features = await confidence_features(
+    features, _ = await confidence_features(
         products, LayerDescription("a shirt", {}), TEXT, REGION, tagger
     )
     assert (features["colour"], features["pattern"]) == (1.0, 1.0)
 
 
-async def test_only_the_best_products_attributes_count(tagger: Tagger) -> None:
-    best, last = product(0.8, colour="red"), product(0.1, colour="blue")
-    features = await confidence_features([best, last], DESCRIPTION, TEXT, REGION, tagger)
-    assert (features["colour"], features["text"]) == pytest.approx((1.0, 0.6))
+async def test_each_products_own_attributes_count(tagger: Tagger) -> None:
+    products = [product(0.8, colour="red"), product(0.1, colour="blue")]
+    best, last = await confidence_features(products, DESCRIPTION, TEXT, REGION, tagger)
+    assert (best["colour"], best["text"]) == pytest.approx((1.0, 0.6))
+    assert last["colour"] == 0.0
 
 
 async def test_a_product_of_a_less_likely_category_has_a_category_gap(tagger: Tagger) -> None:
@@ -120,11 +126,29 @@ async def test_a_product_of_a_less_likely_category_has_a_category_gap(tagger: Ta
     other = replace(product(0.8, category="blouse"), vector=region)
     same = replace(product(0.8, category="shirt"), vector=region)
     gaps = [
-        (await confidence_features([one], described, region, region, tagger))["category_gap"]
+        (await confidence_features([one], described, region, region, tagger))[0]["category_gap"]
         for one in (same, other)
     ]
     blouse = await encoder.encode_text("red striped blouse")
     assert gaps == pytest.approx([0.0, float((region - blouse) @ region)])
+    assert gaps[1] > 0.1
+
+
+async def test_a_product_that_looks_like_another_category_has_a_product_gap(
+    tagger: Tagger,
+) -> None:
+    encoder = PaintEncoder()
+    shirt, blouse = [
+        await encoder.encode_text(f"red striped {kind}") for kind in ("shirt", "blouse")
+    ]
+    described = LayerDescription(
+        "red striped shirt", {"category": "shirt", "colour": "red", "pattern": "striped"}
+    )
+    unknown = product(0.8)
+    products = [replace(unknown, vector=shirt), replace(unknown, vector=blouse)]
+    found = await confidence_features(products, described, shirt, shirt, tagger)
+    gaps = [one["product_gap"] for one in found]
+    assert gaps == pytest.approx([0.0, float((blouse - shirt) @ blouse)])
     assert gaps[1] > 0.1
 
 
