@@ -74,7 +74,7 @@ def shift_table(results: Sequence[ShiftResult]) -> Group:
             f"{one.hit / unchanged:.3f}" if unchanged else "",
             Text(_target(one.shift) + (" ✓" if met else " ✗"), "green" if met else "red"),
             f"{one.false_matches:.3f}",
-            f"{1 - (one.quality['near_abstained'].value or 0.0):.3f}",
+            f"{1 - (one.quality['near_abstained'].value or 0.0):.2f}",
         )
     changed = [one for one in results if one.shift is not UNCHANGED]
     worst = min(changed, key=lambda one: one.hit)

@@ -113,13 +113,14 @@ def _box_around(person: Region, size: tuple[int, int]) -> tuple[int, int, int, i
     tall = (person.y1 - person.y0) * height
     margin = MARGIN * tall
     x0, x1 = person.x0 * width - margin, person.x1 * width + margin
-    y0, y1 = person.y0 * height - margin, person.y1 * height + BELOW * tall
+    y0 = max(0.0, person.y0 * height - margin)
+    y1 = min(float(height), person.y1 * height + BELOW * tall)
     missing = max(0.0, (y1 - y0) * ASPECT - (x1 - x0)) / 2
     return (
         max(0, round(x0 - missing)),
-        max(0, round(y0)),
+        round(y0),
         min(width, round(x1 + missing)),
-        min(height, round(y1)),
+        round(y1),
     )
 
 
