@@ -14,6 +14,9 @@ WHITE = 235
 
 WHITE_SHARE = 0.01
 
+SAMPLED = 512
+"""Pixels read along the longer side; all of a large picture would hold up other looks."""
+
 MOST = 3.0
 """Largest gain. Beyond it noise and compression dominate, and a scene may simply have no light
 part."""
@@ -24,7 +27,8 @@ def level_light(image: Image) -> Image:
 
     Only the gain changes: stretching from the darkest pixel, too, would turn dark grey black.
     """
-    brightest = np.asarray(image).max(axis=2)
+    step = max(1, max(image.size) // SAMPLED)
+    brightest = np.asarray(image)[::step, ::step].max(axis=2)
     white = float(np.quantile(brightest, 1 - WHITE_SHARE))
     if white >= DARK:
         return image

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 from operators.budget import Budget
 from operators.concurrency import gather_or_cancel
@@ -18,7 +17,15 @@ from operators.matching.result_cache import cache_key, lookup, store
 from operators.ports import Picture
 from operators.vocabulary.views import product_of
 from schemas.errors import DeadlineExceeded, ImageRefused, LookSyncError, Rejected
-from schemas.looks import ImageReference, LayerMatch, Look, LookMatches, MatchedProduct, Region
+from schemas.looks import (
+    ImageReference,
+    LayerMatch,
+    Look,
+    LookMatches,
+    MatchedProduct,
+    ProductOutcome,
+    Region,
+)
 from schemas.settings import MatchingSettings
 
 
@@ -118,7 +125,7 @@ def _worth_showing(
     return [*weighed] if best is None or best >= settings.abstain_below else []
 
 
-def _outcome(one: WeighedProduct, exact_from: float) -> Literal["exact", "similar"]:
+def _outcome(one: WeighedProduct, exact_from: float) -> ProductOutcome:
     return "exact" if one.same_item is not None and one.same_item >= exact_from else "similar"
 
 

@@ -32,6 +32,12 @@ def test_a_dark_picture_comes_close_to_the_well_lit_one(factor: float) -> None:
     assert distance(level_light(dark), SCENE) < distance(dark, SCENE) / 3
 
 
+def test_a_large_dark_picture_is_brightened_as_a_small_one_is() -> None:
+    dark = darkened(SCENE, 0.5)
+    large = level_light(dark.resize((dark.width * 4, dark.height * 4), Image.Resampling.NEAREST))
+    assert distance(large.resize(dark.size, Image.Resampling.NEAREST), level_light(dark)) < 3
+
+
 def test_hues_stay() -> None:
     levelled = level_light(Image.new("RGB", (20, 20), (80, 40, 20)))
     assert levelled.getpixel((5, 5)) == (235, 118, 59)
