@@ -125,10 +125,12 @@ class Reader:
                 self._topic.identity()
                 log.warning("kafka consumer", error=error.str())
             case KafkaError.FENCED_INSTANCE_ID | KafkaError.UNRELEASED_INSTANCE_ID:
-                raise Misconfigured(
-                    f"{self._name.group}: another process has joined as {self._name.instance}: "
-                    "give each process its own stream.instance"
-                )
+                raise self._fenced()
+            case KafkaError._FATAL:
+                # This client reads nothing any more. The cause is only in the words.
+                if KafkaError(KafkaError.FENCED_INSTANCE_ID).str() in error.str():
+                    raise self._fenced()
+                raise self._topic.brokers.to_error(error)
             case KafkaError.INCONSISTENT_GROUP_PROTOCOL | KafkaError.UNSUPPORTED_VERSION:
                 raise Misconfigured(
                     f"{self._name.group}: {error.str()}: the group's members, or the brokers, "
@@ -138,6 +140,12 @@ class Reader:
                 raise refusal
             case _:
                 log.warning("kafka consumer", topic=self._topic.name, error=error.str())
+
+    def _fenced(self) -> Misconfigured:
+        return Misconfigured(
+            f"{self._name.group}: another process has joined as {self._name.instance}: "
+            "give each process its own stream.instance"
+        )
 
     def _places(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic.name, partition) for partition in partitions]
