@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError
 from structlog.testing import capture_logs
 
 from operators.streaming.kafka import inputs
@@ -11,7 +11,6 @@ from operators.streaming.kafka.member import CANCEL_SECONDS
 from operators.streaming.kafka.progress import Commit, Progress
 from schemas.errors import Misconfigured, Unavailable
 from schemas.records import Record
-from tests.streaming import fake_kafka
 from tests.streaming.fake_kafka import Entry, FakeKafka
 from tests.streaming.kafka_process import GROUP, Process, topic, written
 
@@ -188,28 +187,6 @@ def test_two_processes_with_one_name(kafka: FakeKafka) -> None:
     Process(kafka, "a", "lone")
     with pytest.raises(Misconfigured, match="another process has joined as a"):
         first.step()
-
-
-@pytest.mark.parametrize(
-    ("words", "expected", "told"),
-    [
-        (KafkaError(KafkaError.FENCED_INSTANCE_ID).str(), Misconfigured, "has joined as a"),
-        ("Broker: Group authorization failed", Unavailable, "Group authorization failed"),
-    ],
-)
-def test_a_consumer_that_has_failed_for_good_ends_the_flow(
-    kafka: FakeKafka,
-    monkeypatch: pytest.MonkeyPatch,
-    words: str,
-    expected: type[Exception],
-    told: str,
-) -> None:
-    """It reads nothing any more, and would wait for ever for records that others handle."""
-    process = Process(kafka, "a", "lone")
-    error = KafkaError(KafkaError._FATAL, f"Fatal error: {words}: Static consumer")
-    monkeypatch.setattr(fake_kafka._Consumer, "poll", lambda *_: Message(topic="lone", error=error))
-    with pytest.raises(expected, match=told):
-        process.step()
 
 
 def test_new_partitions_are_read(kafka: FakeKafka) -> None:
