@@ -106,6 +106,11 @@ class MatchedProduct(Part):
     )
     product: Product
 
+    @property
+    def probability(self) -> float | None:
+        """Of its outcome; None: unknown."""
+        return self.same_item if self.outcome == "exact" else self.same_kind
+
 
 class LayerMatch(Part):
     """The result for one layer."""

@@ -227,8 +227,7 @@ def _notes(match: LayerMatch | None) -> list[str]:
         return []
     notes = [f"relaxed: {name}" for name in match.relaxed]
     if match.products and (outcome := match.products[0].outcome):
-        first = match.products[0]
-        probability = first.same_item if outcome == "exact" else first.same_kind
+        probability = match.products[0].probability
         notes.insert(0, outcome if probability is None else f"{outcome} {probability:.2f}")
     if match.folded:
         notes.append(f"{match.folded} near-duplicates folded")

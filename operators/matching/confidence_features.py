@@ -31,6 +31,7 @@ async def confidence_features(
     seen = text if region is None else region
     similarities = [float(seen @ product.vector) for product in products]
     described = description.attributes
+    gaps = await tagger.product_gaps([product.vector for product in products], description)
     found = []
     for number, product in enumerate(products):
         others = similarities[:number] + similarities[number + 1 :]
@@ -45,7 +46,7 @@ async def confidence_features(
                 "colour": _agrees(described.get("colour"), product.attributes.colour),
                 "pattern": _agrees(described.get("pattern"), product.attributes.pattern),
                 "category_gap": await tagger.category_gap(seen, description, category),
-                "product_gap": await tagger.product_gap(product.vector, description),
+                "product_gap": gaps[number],
             }
         )
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,14 +122,16 @@ class Tagger:
         vectors = await asyncio.gather(self._vector(caption.text()), self._vector(other.text()))
         return max(0.0, float((vectors[0] - vectors[1]) @ region))
 
-    async def product_gap(self, product: Vector, description: LayerDescription) -> float:
-        """How much higher the product's cosine is with the description's caption of another
-        category of its department than with that of its own, at least 0; 0 if the category is
-        unknown. Unlike ``category_gap`` it needs no category of the product."""
+    async def product_gaps(
+        self, products: Sequence[Vector], description: LayerDescription
+    ) -> list[float]:
+        """Per product, how much higher its cosine is with the description's caption of another
+        category of the department than with that of the described one, at least 0; 0 if the
+        category is unknown. Unlike ``category_gap`` it needs no category of the product."""
         described = description.attributes
         own = described.get("category", "")
-        if own not in self._taxonomy.categories:
-            return 0.0
+        if own not in self._taxonomy.categories or not products:
+            return [0.0] * len(products)
         caption = Caption(own, described.get("colour", ""), described.get("pattern", ""))
         department = self._taxonomy.categories[own].department
         others = [name for name in self._taxonomy.category_prompts(department) if name != own]
@@ -136,8 +139,9 @@ class Tagger:
             self._vector(caption.text()),
             *(self._vector(replace(caption, category=other).text()) for other in others),
         )
-        cosines = np.stack(vectors) @ product
-        return float(cosines.max() - cosines[0])
+        cosines = np.stack(products) @ np.stack(vectors).T
+        gaps: list[float] = (cosines.max(axis=1) - cosines[:, 0]).tolist()
+        return gaps
 
     def _initial_captions(self, department: Department) -> list[Caption]:
         categories = tuple(self._taxonomy.category_prompts(department)) or (

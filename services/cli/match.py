@@ -57,8 +57,7 @@ def _reference(image: str, settings: Settings) -> ImageReference:
 
 def _outcome(found: MatchedProduct) -> str:
     """What the product is to the layer, and the probability of that, e.g. "similar .93"."""
-    probability = found.same_item if found.outcome == "exact" else found.same_kind
-    known = "" if probability is None else f" {probability:.2f}".replace("0.", ".")
+    known = "" if found.probability is None else f" {found.probability:.2f}".replace("0.", ".")
     return f"{found.outcome or ''}{known}"
 
 

@@ -12,7 +12,7 @@ from tests.streaming.kafka_process import Process
 
 
 @pytest.mark.parametrize(
-    ("words", "expected", "told"),
+    ("cause", "raised", "message"),
     [
         (KafkaError(KafkaError.FENCED_INSTANCE_ID).str(), Misconfigured, "has joined as a"),
         ("Broker: Group authorization failed", Unavailable, "Group authorization failed"),
@@ -21,14 +21,14 @@ from tests.streaming.kafka_process import Process
 def test_a_consumer_that_has_failed_for_good_ends_the_flow(
     kafka: FakeKafka,
     monkeypatch: pytest.MonkeyPatch,
-    words: str,
-    expected: type[Exception],
-    told: str,
+    cause: str,
+    raised: type[Exception],
+    message: str,
 ) -> None:
     """It reads nothing any more, and would wait for ever for records that others handle."""
     kafka.create("lone", 1)
     process = Process(kafka, "a", "lone")
-    error = KafkaError(KafkaError._FATAL, f"Fatal error: {words}: Static consumer")
+    error = KafkaError(KafkaError._FATAL, f"Fatal error: {cause}: Static consumer")
     monkeypatch.setattr(fake_kafka._Consumer, "poll", lambda *_: Message(topic="lone", error=error))
-    with pytest.raises(expected, match=told):
+    with pytest.raises(raised, match=message):
         process.step()
