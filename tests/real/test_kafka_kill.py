@@ -78,13 +78,13 @@ def test_catalog_flow_survives_kills_on_kafka(kafka: RealKafka, tmp_path: Path) 
 
     kill_again_and_again(flows, "catalog", feed, chance)
 
+    letters = read_letters(flows.topic("updates.dlq"))
+    assert sorted(letter.name for letter in letters) == sorted(bad)
+    assert len(Effects(tmp_path).all()) == sum(map(len, sent.values()))
     changes: dict[object, list[object]] = defaultdict(list)
     for change in events(flows.read("changes")):
         changes[change["key"]].append(change["version"])
     assert changes == sent
-    letters = read_letters(flows.topic("updates.dlq"))
-    assert sorted(letter.name for letter in letters) == sorted(bad)
-    assert len(Effects(tmp_path).all()) == sum(map(len, sent.values()))
 
 
 def test_look_flow_survives_kills_on_kafka(kafka: RealKafka, tmp_path: Path) -> None:

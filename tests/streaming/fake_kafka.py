@@ -167,6 +167,20 @@ class FakeKafka:
         """Delete old records, as the retention time does."""
         self.logs[topic][partition].first = offset
 
+    def metadata(self, timeout: float) -> ClusterMetadata:
+        self.answer("list_topics", timeout)
+        metadata = ClusterMetadata()
+        metadata.cluster_id = self.cluster_id  # type: ignore[assignment]
+        metadata.topics = {}
+        metadata.brokers = {1: BrokerMetadata()}
+        for name, logs in self.logs.items():
+            topic = metadata.topics[name] = TopicMetadata()
+            topic.partitions = {}
+            for partition in range(len(logs)):
+                topic.partitions[partition] = PartitionMetadata()
+                topic.partitions[partition].replicas = list(range(self.replicas))
+        return metadata
+
     def answer(self, request: str, timeout: float) -> None:
         """Raise the error that ``request`` is answered with, if any."""
         self.on_request(request)
@@ -362,6 +376,9 @@ class _Consumer:
             self._reported.add(at)
             messages.append(_event(KafkaError._PARTITION_EOF, topic, partition, log.end))
 
+    def list_topics(self, *args: Any, **kwargs: Any) -> ClusterMetadata:
+        return self._kafka.metadata(kwargs.get("timeout", -1))
+
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
     ) -> tuple[int, int]:
@@ -544,18 +561,7 @@ class _Admin:
         self._on_error: Callable[[KafkaError], None] = config["error_cb"]
 
     def list_topics(self, *args: Any, **kwargs: Any) -> ClusterMetadata:
-        self._kafka.answer("list_topics", kwargs.get("timeout", -1))
-        metadata = ClusterMetadata()
-        metadata.cluster_id = self._kafka.cluster_id  # type: ignore[assignment]
-        metadata.topics = {}
-        metadata.brokers = {1: BrokerMetadata()}
-        for name, logs in self._kafka.logs.items():
-            topic = metadata.topics[name] = TopicMetadata()
-            topic.partitions = {}
-            for partition in range(len(logs)):
-                topic.partitions[partition] = PartitionMetadata()
-                topic.partitions[partition].replicas = list(range(self._kafka.replicas))
-        return metadata
+        return self._kafka.metadata(kwargs.get("timeout", -1))
 
     def create_topics(self, new_topics: list[NewTopic], **kwargs: Any) -> dict[str, Future[None]]:
         answers: dict[str, Future[None]] = {}

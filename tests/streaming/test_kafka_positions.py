@@ -46,6 +46,20 @@ def test_accepted_gaps_are_counted_and_reading_goes_on(kafka: FakeKafka) -> None
     assert written(kafka)["k"] == [str(n).encode() for n in [*range(10), 12, 13, 14]]
 
 
+def test_a_partition_without_a_known_leader_is_asked_for_again(kafka: FakeKafka) -> None:
+    """As while a broker comes back: the consumer would not ask for minutes."""
+    requests: list[str] = []
+    kafka.on_request = requests.append
+    kafka.errors["watermarks"].append(KafkaError(KafkaError._UNKNOWN_PARTITION))
+
+    process = Process(kafka, name="lone")
+    process.work()
+
+    first = requests.index("watermarks")
+    assert requests[first : first + 3] == ["watermarks", "list_topics", "watermarks"]
+    assert written(kafka)["k"] == [str(n).encode() for n in range(10)]
+
+
 def test_records_deleted_while_no_process_ran(kafka: FakeKafka) -> None:
     process = Process(kafka, name="lone")
     process.stop()

@@ -132,19 +132,30 @@ def test_an_error_while_reading_is_raised(kafka: FakeKafka, lone: KafkaTopic) ->
         list(lone.read(0))
 
 
-def test_an_old_epoch_is_answered_by_refreshing_the_metadata(
-    kafka: FakeKafka, lone: KafkaTopic
+@pytest.mark.parametrize(
+    "code",
+    [KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError._NOENT],
+)
+def test_metadata_is_refreshed_when_a_leader_is_not_known(
+    kafka: FakeKafka, lone: KafkaTopic, code: int
 ) -> None:
-    """Otherwise the client would ask the old leader for minutes."""
+    """Otherwise the client would not ask for minutes."""
     assert lone.partitions == 1
     requests: list[str] = []
     kafka.on_request = requests.append
-    for code in (KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH):
-        requests.clear()
-        kafka.errors["list_offsets"].append(KafkaError(code))
-        assert lone.end_offsets() == {0: 5}
-        assert requests == ["list_offsets", "list_topics", "list_offsets"]
+    kafka.errors["list_offsets"].append(KafkaError(code))
+    assert lone.end_offsets() == {0: 5}
+    assert requests == ["list_offsets", "list_topics", "list_offsets"]
     assert not lone.brokers.down
+
+
+def test_metadata_that_cannot_be_refreshed_is_asked_for_again(
+    kafka: FakeKafka, lone: KafkaTopic
+) -> None:
+    assert lone.partitions == 1
+    kafka.errors["list_offsets"].append(KafkaError(KafkaError._NOENT))
+    kafka.errors["list_topics"].append(KafkaError(KafkaError._TRANSPORT))
+    assert lone.end_offsets() == {0: 5}
 
 
 def test_other_errors_of_offsets_do_not_refresh_the_metadata(

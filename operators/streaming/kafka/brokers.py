@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,8 +41,16 @@ _REFUSED = frozenset(
 )
 """Errors that only another setting or another right can remove."""
 
-OLD_EPOCH = (KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH)
-"""A partition has a new leader that the client does not know yet, as after a broker's restart."""
+_LEADER_UNKNOWN = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError._NOENT,
+        KafkaError._UNKNOWN_PARTITION,
+    }
+)
+"""The client does not know the present leader of a partition, as after a broker's restart. It would
+not ask for minutes by itself (librdkafka issue 5430)."""
 
 _CLIENTS = ConfluentClients()
 
@@ -261,8 +269,20 @@ def _is_transient(error: BaseException | None) -> bool:
     """Whether the same request may succeed in a moment."""
     if not isinstance(error, KafkaException):
         return False
-    transient = {KafkaError._NOENT, *OLD_EPOCH}  # _NOENT: no leader, as while a broker restarts
-    return bool(error.args[0].retriable() or error.args[0].code() in transient)
+    return bool(error.args[0].retriable() or error.args[0].code() in _LEADER_UNKNOWN)
+
+
+def refreshing(
+    client: Admin | Consumer, topic: str, timeout: float, request: Callable[[], Answer]
+) -> Answer:
+    """Send ``request`` about ``topic``; an unknown leader is known to ``client`` the next time."""
+    try:
+        return request()
+    except KafkaException as error:
+        if error.args[0].code() in _LEADER_UNKNOWN:
+            with suppress(KafkaException):
+                client.list_topics(topic, timeout=timeout)
+        raise
 
 
 def _there(setting: str, file: Path | None) -> str | None:

@@ -58,6 +58,8 @@ class Consumer(Protocol):
 
     def consume(self, num_messages: int, timeout: float) -> list[Message[bytes, bytes]]: ...
 
+    def list_topics(self, *args: Any, **kwargs: Any) -> ClusterMetadata: ...
+
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
     ) -> tuple[int, int]:

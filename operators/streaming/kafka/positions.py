@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import TopicPartition
 
+from operators.streaming.kafka.brokers import refreshing
 from operators.streaming.kafka.clients import Consumer
 from operators.streaming.kafka.progress import Commit, TopicIdentity
 from operators.streaming.kafka.topic import KafkaTopic
@@ -32,11 +34,13 @@ class Positions:
 
     def watermarks(self, partition: int) -> tuple[int, int]:
         """The first offset, and the offset of the next record. Raises Unavailable."""
-        with self._topic.brokers.reporting_outages():
-            return self._consumer.get_watermark_offsets(
-                TopicPartition(self._topic.name, partition),
-                timeout=self._topic.brokers.settings.timeout_seconds,
-            )
+        brokers, topic, consumer = self._topic.brokers, self._topic.name, self._consumer
+        timeout = brokers.settings.timeout_seconds
+
+        def request() -> tuple[int, int]:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
+
+        return brokers.retry(partial(refreshing, consumer, topic, timeout, request))
 
     def gap(self, partition: int, offset: int) -> Gap | None:
         """The records from ``offset`` on that are gone; None: there are none.

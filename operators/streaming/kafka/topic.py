@@ -15,7 +15,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import OffsetSpec
 
-from operators.streaming.kafka.brokers import OLD_EPOCH, Brokers
+from operators.streaming.kafka.brokers import Brokers, refreshing
 from operators.streaming.kafka.clients import Consumer
 from operators.streaming.kafka.progress import TopicIdentity
 from operators.streaming.kafka.records import from_message, header_bytes, key_bytes
@@ -179,12 +179,6 @@ class KafkaTopic:
 
         def request() -> dict[int, int]:
             answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
-            try:
-                return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
-            except KafkaException as error:
-                if error.args[0].code() in OLD_EPOCH:
-                    # The client would use the old leaders for minutes: refresh its metadata.
-                    admin.list_topics(self.name, timeout=timeout)
-                raise
+            return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
 
-        return self.brokers.retry(request)
+        return self.brokers.retry(partial(refreshing, admin, self.name, timeout, request))
