@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from operators.streaming.dead_letters import read_letters
+from operators.streaming.engine.call_policy import TRIALS
 from schemas.records import Record
 from tests.flows.flow_process import Effects, Interruption
 from tests.real.kafka_flows import PROCESSES, KafkaFlows, packet
@@ -31,14 +32,14 @@ def kill_again_and_again(
     flows: KafkaFlows, flow: str, feed: Callable[[int], None], chance: random.Random
 ) -> None:
     """Kill each execution with a call in flight, or as the flow opens; then run it to its end."""
-    interrupted = calls = 0
+    interrupted = early = 0
     for round_ in range(KILLS):
         feed(round_)
-        # Often before the first snapshot, mostly in the middle of some later epoch.
-        # Not in the first call twice in a row: a record that is called at each death is one that
-        # kills the process, as far as the flow can see.
-        least = 2 if calls < 2 else 0
-        calls = chance.choice([chance.randrange(least, 8), chance.randrange(8, SMALLEST_BACKLOG)])
+        # Often before the first snapshot, mostly in the middle of some later epoch. Not too often
+        # in a row: a record that is called alone at each of TRIALS deaths is one that kills the
+        # process, as far as the flow can see.
+        early = early + 1 if early < TRIALS - 2 and chance.random() < 0.5 else 0
+        calls = chance.randrange(8) if early else chance.randrange(8, SMALLEST_BACKLOG)
         interrupted += calls > 0
         ready = PROCESSES.Event()
         process = flows.start(flow, interruption=Interruption(calls, ready))
