@@ -44,6 +44,7 @@ class MemoisingEncoder:
         self._known: dict[bytes, Vector] = {}
         self.fingerprint, self.dimension = encoder.fingerprint, encoder.dimension
         self.reads_text = encoder.reads_text
+        self.finds_layers = encoder.finds_layers
         self.encode_text, self.encode_patches = encoder.encode_text, encoder.encode_patches
 
     async def encode_image(self, image: Image) -> Vector:

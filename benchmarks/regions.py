@@ -38,6 +38,7 @@ class QuarterEncoder:
         self.fingerprint = encoder.fingerprint
         self.dimension = encoder.dimension
         self.reads_text = encoder.reads_text
+        self.finds_layers = encoder.finds_layers
 
     async def encode_image(self, image: Image) -> Vector:
         return await self._encoder.encode_image(image)

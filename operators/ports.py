@@ -59,6 +59,11 @@ class ImageTextEncoder(Protocol):
         """False: encode_text raises Misconfigured, and layers are searched by region only."""
         ...
 
+    @property
+    def finds_layers(self) -> bool:
+        """Whether patches can be compared with texts; otherwise another part finds layers."""
+        ...
+
     async def encode_image(self, image: Image) -> Vector: ...
 
     async def encode_text(self, text: str) -> Vector: ...
@@ -67,7 +72,7 @@ class ImageTextEncoder(Protocol):
         """Patch tokens in the joint space: shape (rows, columns, dimension), unit norm each.
 
         The picture is resized to the model's square input; patch (r, c) covers the
-        corresponding cell of the picture.
+        corresponding cell of the picture. Raises Misconfigured unless ``finds_layers``.
         """
         ...
 
@@ -79,6 +84,8 @@ class LayerDescription:
     query: str
     attributes: Mapping[str, str]
     """Attribute name (category, colour, pattern, ...) -> standardised value."""
+    region: Region | None = None
+    """Where the model saw the layer, in the first picture; None: it did not say."""
 
 
 class VisionLanguageModel(Protocol):
@@ -86,6 +93,11 @@ class VisionLanguageModel(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def finds_layers(self) -> bool:
+        """Whether it is asked for the regions of the layers that it describes."""
+        ...
 
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
@@ -347,7 +359,12 @@ class Segment:
 
 
 class QuerySegmenter(Protocol):
-    """Segments layers by their queries; the fallback of reranking."""
+    """Segments layers by their queries."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever segments of the same picture may change; goes into result cache keys."""
+        ...
 
     async def segment(
         self, image: Image, queries: Mapping[Department, str]

@@ -31,12 +31,10 @@ def unit_vector(seed: bytes, dimension: int) -> Vector:
 class HashEncoder:
     """A pseudo-random vector per picture and text; ``images`` and ``texts`` record the calls."""
 
-    reads_text = True
-
     def __init__(self, fingerprint: str = "hash-encoder", dimension: int = 16) -> None:
         self.fingerprint = fingerprint
         self.dimension = dimension
-        self.reads_text = True
+        self.reads_text = self.finds_layers = True
         self.images: list[str] = []
         self.texts: list[str] = []
 

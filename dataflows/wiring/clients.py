@@ -285,7 +285,7 @@ class Clients:
         return client
 
     def _load_encoder(self, model: str) -> BatchingEncoder:
-        return load_flow_encoder(self._settings.encoder, model, self._metrics)
+        return load_flow_encoder(self._settings, model, self._metrics)
 
     async def _open_index(self) -> VectorStore:
         settings, encoder = self._settings.index, self.encoder

@@ -1,27 +1,68 @@
-"""Loads the encoders that the flows can work with."""
+"""Loads encoders for the flows; checks that the parts in force can find a look's layers."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.load_encoder import load_encoder
+from operators.models.vlm.prompts import Prompts
 from operators.streaming.health.metrics import FlowMetrics
 from schemas.errors import Misconfigured
-from schemas.settings import EncoderSettings
+from schemas.settings import Settings
+
+
+class Capabilities(Protocol):
+    """What an encoder can do: a loaded one, or a row of the table."""
+
+    @property
+    def reads_text(self) -> bool: ...
+
+    @property
+    def finds_layers(self) -> bool: ...
 
 
 def load_flow_encoder(
-    settings: EncoderSettings, model: str, metrics: FlowMetrics | None
+    settings: Settings, model: str, metrics: FlowMetrics | None
 ) -> BatchingEncoder:
-    """The encoder ``model``, otherwise as in ``settings``. Raises Misconfigured."""
+    """The encoder ``model``, otherwise as in ``settings``.
+
+    Raises Misconfigured; also when no part would find layers with it: nothing is embedded in vain.
+    """
+    settings = settings.model_copy(
+        update={"encoder": settings.encoder.model_copy(update={"model": model})}
+    )
 
     def observe(batches: str, size: int, waited_seconds: float) -> None:
         if metrics is not None:
             metrics.observe_batches(batches)(size, waited_seconds)
 
-    encoder = load_encoder(settings.model_copy(update={"model": model}), observe)
-    if not encoder.reads_text:
-        raise Misconfigured(
-            f"encoder.model = {model!r} has an image tower only; the flows find and tag "
-            "layers by words: choose an encoder that reads text"
-        )
+    encoder = load_encoder(settings.encoder, observe)
+    find_layer_finder(encoder, settings)
     return encoder
+
+
+def find_layer_finder(encoder: Capabilities, settings: Settings) -> str:
+    """Which part finds the layers of looks: for people to read.
+
+    Raises Misconfigured when none does, so that no look could be answered.
+    """
+    if settings.vlm.kind != "none" and Prompts.load(settings.vlm.prompts).asks_for_boxes:
+        return "the vision-language model"
+    if encoder.finds_layers:
+        return "the encoder"
+    model = f"encoder.model = {settings.encoder.model!r}"
+    if settings.vlm.kind == "none":
+        raise Misconfigured(
+            f"{model} finds no layers, because its patches cannot be compared with words, and "
+            "there is no vision-language model that does: set vlm.kind, or choose an encoder that "
+            "finds layers (`looksync models list`)"
+        )
+    if settings.segmenter.kind != "none":
+        return "the query segmenter"
+    if encoder.reads_text:
+        return "nobody: layers are searched by the words of the vision-language model alone"
+    raise Misconfigured(
+        f"{model} has an image tower only, and no part says where a layer is: choose vlm.prompts "
+        "that ask for boxes, or set segmenter.kind"
+    )

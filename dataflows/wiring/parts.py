@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 
 from dataflows.wiring.clients import Clients
+from dataflows.wiring.encoders import find_layer_finder
 from operators.catalog.backfill import BackfillParts
 from operators.catalog.mapping import load_mappings
 from operators.catalog.parts import CatalogParts
@@ -140,11 +141,15 @@ async def open_look_parts(
     async with Clients(settings, metrics, online=online) as clients:
         encoder, taxonomy = clients.encoder, _taxonomy(settings)
         calibration = Calibration.of_encoder(encoder_source(settings.encoder.model))
-        segmenter = PatchSegmenter(encoder, list(Department), calibration)
-        tagger = Tagger(encoder, taxonomy)
+        log.info("layers are found", by=find_layer_finder(encoder, settings))
         await _check_vlm(settings)
-        await segmenter.prepare()
-        await tagger.prepare()
+        segmenter = tagger = None
+        if encoder.finds_layers:
+            segmenter = PatchSegmenter(encoder, list(Department), calibration)
+            await segmenter.prepare()
+        if encoder.reads_text:
+            tagger = Tagger(encoder, taxonomy)
+            await tagger.prepare()
         index, identity = await _index_and_ledger(clients, online=online)
         if gate is not None:
             await clients.follow_pauses("looks", gate)

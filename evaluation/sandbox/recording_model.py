@@ -25,6 +25,10 @@ class CountingModel:
     def fingerprint(self) -> str:
         return self._model.fingerprint
 
+    @property
+    def finds_layers(self) -> bool:
+        return self._model.finds_layers
+
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
@@ -53,6 +57,10 @@ class RecordingModel:
     @property
     def fingerprint(self) -> str:
         return self._model.fingerprint
+
+    @property
+    def finds_layers(self) -> bool:
+        return self._model.finds_layers
 
     def take_answers(self) -> list[float | None]:
         """Return and forget the answers to the last rerank call; empty without a call since."""

@@ -57,11 +57,12 @@ class Standardiser:
     ) -> StandardAttributes:
         """The attributes that the texts state, completed by the encoder.
 
-        ``picture``: the product picture's vector, shape (dimension,), unit norm. None: rules only.
+        ``picture``: the product picture's vector, shape (dimension,), unit norm. None, or an
+        encoder that reads no text: rules only.
         Raises Unavailable when the encoder cannot be reached.
         """
         attributes = await self.by_rules(update)
-        if picture is None or is_complete(attributes):
+        if picture is None or not self._encoder.reads_text or is_complete(attributes):
             return attributes
         item = _ItemClassifier(self._encoder, self._threshold, picture, update.title)
         department, category = attributes.department, attributes.category

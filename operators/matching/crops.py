@@ -14,6 +14,12 @@ MARGIN = 1.16
 better with some context around it; the sandbox encoder was trained with this margin."""
 
 
+TINY = 1 / 48
+"""Shortest side of a layer, as a share of the picture's longer side: two cells of the heat map
+(operators.matching.heat). The smallest layers of the sandbox, glasses on a full figure, have seven.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A rectangle of a picture, in pixels; may extend beyond it."""
@@ -68,6 +74,14 @@ def cut(picture: Image.Image, square: Square) -> Image.Image:
     if inside.size == (side, side):
         return inside
     return Image.fromarray(np.asarray(inside)[rows - y][:, columns - x])
+
+
+def is_visible(region: Region, picture: Image.Image) -> bool:
+    """Whether the region is at least TINY on both sides: no layer is a line at the picture's edge,
+    where a stray hot patch is clipped."""
+    width = (region.x1 - region.x0) * picture.width
+    height = (region.y1 - region.y0) * picture.height
+    return min(width, height) >= TINY * max(picture.size)
 
 
 def _within(value: float, low: float, high: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,10 @@ from PIL.Image import Image
 
 from operators.concurrency import gather_or_cancel
 from operators.matching.crops import cut, square_around
+from operators.matching.locate import describe_and_locate
 from operators.matching.look_run import LookRun
 from operators.ports import LayerDescription, Located, Picture, Vector
 from schemas.attributes import Department
-from schemas.errors import DeadlineExceeded, Unavailable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +23,7 @@ class Layer:
     picture: Image
     """The whole look."""
     located: Located | None
-    """None: named by the vision-language model, not found by the segmenter."""
+    """None: named by the vision-language model, found by nobody."""
     crop: Image | None
     """The square around the region."""
     region: Vector | None
@@ -40,14 +39,13 @@ async def detect_layers(run: LookRun, pictures: Sequence[Picture]) -> list[Layer
     is late, these are the layers located with at least ``layer_threshold`` confidence. Explicitly
     preferred departments are the only ones matched; inferred ones are, unless none is worn.
 
-    Raises DeadlineExceeded when there is no time even for locating layers.
+    Raises DeadlineExceeded when there is no time even for locating layers, and Unavailable when
+    only the model could have found them.
     """
     image, parts = pictures[0].image, run.parts
     with run.journal.stage("segment"):
         async with run.budget.enforced("segment"):
-            described, located = await asyncio.gather(
-                _describe(run, pictures), parts.segmenter.locate(image, tuple(Department))
-            )
+            described, located = await describe_and_locate(run, pictures)
     if described is not None:
         present = set(described)
     else:
@@ -69,17 +67,3 @@ async def detect_layers(run: LookRun, pictures: Sequence[Picture]) -> list[Layer
     with run.journal.stage("regions"):
         async with run.budget.enforced("regions"):
             return await gather_or_cancel(layer(d) for d in Department if d in wanted)
-
-
-async def _describe(
-    run: LookRun, pictures: Sequence[Picture]
-) -> dict[Department, LayerDescription] | None:
-    if run.parts.vlm is None:
-        return None
-    budget = run.budget.share(run.parts.settings.describe_share)
-    try:
-        async with budget.enforced("describe"):
-            return await run.parts.vlm.describe(pictures, budget)
-    except (Unavailable, DeadlineExceeded) as error:
-        run.journal.degrade("describe", error)
-        return None

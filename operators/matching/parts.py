@@ -29,8 +29,11 @@ class MatchParts:
     encoder: ImageTextEncoder
     index: VectorStore
     ledger: Ledger
-    segmenter: Segmenter
-    tagger: Tagger
+    segmenter: Segmenter | None
+    """None: the encoder finds no layers; those that the vision-language model describes are where
+    it, or the query segmenter, says."""
+    tagger: Tagger | None
+    """None: the encoder reads no text."""
     calibration: Calibration
     """Fitted for ``encoder``."""
     thumbnails: Thumbnails
@@ -45,5 +48,5 @@ class MatchParts:
     person_finder: PersonFinder | None = None
     """None: the whole picture is matched, whoever it shows."""
     query_segmenter: QuerySegmenter | None = None
-    """Segments a layer whose products the vision-language model could not judge. None: the order by
-    the layer's square crop is kept."""
+    """Finds a described layer that nobody else has found, and segments one whose products the
+    vision-language model could not judge. None: the order by the layer's square crop is kept."""

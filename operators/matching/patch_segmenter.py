@@ -18,8 +18,8 @@ from PIL.Image import Image, fromarray
 from PIL.ImageDraw import floodfill
 
 from operators.matching.calibration import Calibration
-from operators.matching.crops import cut, square_around
-from operators.matching.heat import GRID, Heat, coarse_heat_map, heat_map, zoomed_heat_map
+from operators.matching.crops import cut, is_visible, square_around
+from operators.matching.heat import Heat, coarse_heat_map, heat_map, zoomed_heat_map
 from operators.ports import ImageTextEncoder, Located
 from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Department
@@ -44,10 +44,6 @@ EDGE_SHARE = 0.005
 
 FLOOR = 1e-4
 """Added to probabilities before their logarithm is taken."""
-
-TINY = 2 / GRID
-"""Shortest side of a layer, as a share of the picture's longer side: two cells of the heat map. The
-smallest layers of the sandbox, glasses on a full figure, have seven."""
 
 FOREGROUND = 0.4
 """Cells whose probability of not being background is at least this belong to a person. Lower, and
@@ -124,7 +120,7 @@ class PatchSegmenter:
         return {
             department: Located(one.region, presence.probability(one.features(department)))
             for department, one in (await self.evidence(image, heat, one_piece)).items()
-            if department in layers and _is_visible(one.region, image)
+            if department in layers and is_visible(one.region, image)
         }
 
     async def find_people(self, image: Image) -> list[Region]:
@@ -175,14 +171,6 @@ class PatchSegmenter:
 
     def _numbers(self, departments: Sequence[Department]) -> list[int]:
         return [n for n, d in enumerate(self._departments) if d in departments]
-
-
-def _is_visible(region: Region, image: Image) -> bool:
-    """Whether the region is at least TINY on both sides: no layer is a line at the picture's edge,
-    where a stray hot patch is clipped."""
-    width = (region.x1 - region.x0) * image.width
-    height = (region.y1 - region.y0) * image.height
-    return min(width, height) >= TINY * max(image.size)
 
 
 def _prompts(name: str) -> list[str]:

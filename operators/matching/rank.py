@@ -27,7 +27,8 @@ class RankedLayer:
     relaxed: tuple[str, ...]
     """Names of the inferred preferences that were relaxed, in order."""
     features: list[dict[str, float]]
-    """The confidences' features of the best ``products_per_layer`` products."""
+    """The confidences' features of the best ``products_per_layer`` products; each empty when the
+    encoder is uncalibrated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,26 +64,29 @@ async def rank_layer(run: LookRun, layer: Layer) -> RankedLayer:
     with journal.stage("describe"):
         description = layer.description or await _describe_by_tagger(run, layer)
     with journal.stage("vectorize"):
-        text = await parts.encoder.encode_text(description.query)
+        reads_text = parts.encoder.reads_text
+        text = await parts.encoder.encode_text(description.query) if reads_text else None
         vector = fuse(text, layer.region, parts.settings.queries, parts.settings.text_weight)
+    if vector is None:
+        journal.degrade("regions", "not-found")
+        return RankedLayer(layer, description, [], (), [])
     with journal.stage("retrieve"):
         products, relaxed = await find_candidates(run, layer.department, vector)
     with journal.stage("rerank"):
         products = await _rerank(run, layer, description, products)
     with journal.stage("abstain"):
-        features = await confidence_features(
-            products[: parts.settings.products_per_layer],
-            description,
-            text,
-            layer.region,
-            parts.tagger,
-        )
+        best = products[: parts.settings.products_per_layer]
+        features: list[dict[str, float]] = [{} for _ in best]
+        if parts.calibration.fitted and text is not None and parts.tagger is not None:
+            features = await confidence_features(
+                best, description, text, layer.region, parts.tagger
+            )
     return RankedLayer(layer, description, products, relaxed, features)
 
 
 async def _describe_by_tagger(run: LookRun, layer: Layer) -> LayerDescription:
-    if layer.region is None:
-        raise ValueError("a layer without a description must have a region")
+    assert layer.region is not None, "a layer without a description was located"
+    assert run.parts.tagger is not None, "layers are located by an encoder that reads text"
     return await run.parts.tagger.describe(layer.department, layer.region)
 
 

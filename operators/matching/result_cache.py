@@ -28,7 +28,8 @@ def cache_key(look: Look, pictures: Sequence[Picture], parts: MatchParts) -> str
         parts.calibration.model_dump_json(),
         parts.encoder.fingerprint,
         parts.vlm.fingerprint if parts.vlm else None,
-        parts.segmenter.fingerprint,
+        parts.segmenter.fingerprint if parts.segmenter else None,
+        parts.query_segmenter.fingerprint if parts.query_segmenter else None,
         parts.index.generation,
     )
     digest = hashlib.sha256(json.dumps(everything).encode()).hexdigest()

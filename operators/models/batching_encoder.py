@@ -93,6 +93,10 @@ class BatchingEncoder:
         return self._towers.reads_text
 
     @property
+    def finds_layers(self) -> bool:
+        return self._towers.finds_layers
+
+    @property
     def resolution(self) -> int:
         """Side of the model's square input, in pixels."""
         return self._towers.resolution

@@ -43,6 +43,8 @@ class EncoderDescription:
     normalisation: Normalisation
     reads_text: bool
     """False: the model has an image tower only, and is queried with the region."""
+    finds_layers: bool
+    """False: its patches cannot be compared with words, so another part has to find layers."""
     gflops: float
     """Per picture, image tower only; a multiply-add counts as 2. Counted by
     torch.utils.flop_counter (tests/models/test_encoder_table.py)."""
@@ -80,6 +82,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=CLIP,
         reads_text=True,
+        finds_layers=True,
         gflops=334.590,
         licence="MIT",
     ),
@@ -91,6 +94,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=CLIP,
         reads_text=True,
+        finds_layers=True,
         gflops=8.818,
         licence="MIT",
     ),
@@ -102,6 +106,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=CLIP,
         reads_text=True,
+        finds_layers=True,
         gflops=35.127,
         licence="Apache-2.0",
     ),
@@ -113,6 +118,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=HALF,
         reads_text=True,
+        finds_layers=False,
         gflops=35.417,
         licence="Apache-2.0",
     ),
@@ -124,6 +130,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=HALF,
         reads_text=True,
+        finds_layers=False,
         gflops=35.417,
         licence="Apache-2.0",
     ),
@@ -135,6 +142,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=224,
         normalisation=IMAGENET,
         reads_text=False,
+        finds_layers=False,
         gflops=162.024,
         licence="Apache-2.0",
     ),
@@ -146,6 +154,7 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         resolution=112,
         normalisation=HALF,
         reads_text=True,
+        finds_layers=True,
         gflops=0.291,
         licence="Apache-2.0",
     ),

@@ -55,6 +55,7 @@ class FlorenceSam2:
         device: str,
     ) -> None:
         """Models and processors as loaded by transformers; usually called by :meth:`load`."""
+        self.fingerprint = f"{grounding.name_or_path}+{masks.name_or_path}"
         self._placement = Placement.choose(device)
         self._grounding = grounding.eval().to(self._placement.device, self._placement.dtype)
         self._grounding_processor = grounding_processor

@@ -38,6 +38,8 @@ class OpenClipTowers:
             replace(settings, resize_mode="squash"), is_train=False
         )
         self.preprocessing = str(sorted(asdict(settings).items()))
+        # Towers that pool by attention have no projection for single tokens.
+        self.finds_layers = isinstance(visual, VisionTransformer) and visual.attn_pool is None
         size = settings.size
         self.resolution: int = size if isinstance(size, int) else size[0]
         self.mean, self.std = tuple(settings.mean), tuple(settings.std)
@@ -73,7 +75,7 @@ class OpenClipTowers:
         """Apply the class token's norm and projection to every token, as Zhou et al. 2022
         (MaskCLIP) do for models with a global token."""
         visual = self.model.visual
-        if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None:
+        if not self.finds_layers:
             raise no_patch_tokens(f"this {type(self.model).__name__} with {type(visual).__name__}")
         tokens = visual.forward_intermediates(
             pictures,

@@ -44,6 +44,11 @@ class Towers(Protocol):
     @property
     def reads_text(self) -> bool: ...
 
+    @property
+    def finds_layers(self) -> bool:
+        """Whether patches can be compared with texts."""
+        ...
+
     def prepare(self, image: Image) -> torch.Tensor:
         """Shape (3, resolution, resolution), float32, preprocessed as in training."""
         ...

@@ -79,6 +79,8 @@ class _TwoTowers(_ImageTower):
 class ClipTowers(_TwoTowers):
     """Implements :class:`operators.models.towers.Towers` with CLIPModel."""
 
+    finds_layers = True
+
     def tokenize(self, text: str) -> torch.Tensor:
         """Without padding, as the tower is causal and pools at the first end token."""
         ids = self._tokenizer(text, truncation=True, max_length=self._context)["input_ids"]
@@ -96,6 +98,8 @@ class SiglipTowers(_TwoTowers):
     """Implements :class:`operators.models.towers.Towers` with SiglipModel, also the class of
     SigLIP 2's fixed-resolution checkpoints."""
 
+    finds_layers = False
+
     def tokenize(self, text: str) -> torch.Tensor:
         """In lower case and padded to the context length, as both generations were trained; the
         tower pools at the last position, and not every tokenizer lowers the case itself."""
@@ -112,6 +116,7 @@ class Dinov2Towers(_ImageTower):
     """Implements :class:`operators.models.towers.Towers` with Dinov2Model, without a text tower."""
 
     reads_text = False
+    finds_layers = False
 
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor, model.config.patch_size)

@@ -35,9 +35,9 @@ class VlmSettings(Section):
         description="The server's name for the model; embedded: a folder, or sandbox-vlm.",
     )
     api_key: SecretStr | None = None
-    prompts: str = Field("general-1", description="Prompt set; sandbox-1 for the sandbox's model.")
+    prompts: str = Field("general-2", description="Prompt set; sandbox-1 for the sandbox's model.")
     longest_description: int = Field(
-        800, ge=32, description="Maximum tokens of a look's description."
+        1000, ge=32, description="Maximum tokens of a look's description."
     )
     concurrency: int = Field(64, ge=1, description="Calls in flight per process.")
     requests_per_second: float | None = Field(

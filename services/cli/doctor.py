@@ -10,6 +10,7 @@ from rich.pretty import Pretty
 from rich.table import Table
 
 from dataflows.wiring.clients import Clients
+from dataflows.wiring.encoders import find_layer_finder
 from dataflows.wiring.topics import open_topic
 from operators.catalog.mapping import load_mappings
 from operators.matching.calibration import Calibration
@@ -82,7 +83,11 @@ async def _encoder(settings: Settings, clients: Clients) -> str:
     encoder = clients.encoder
     fitted = Calibration.of_encoder(encoder_source(settings.encoder.model)).fitted
     calibrated = "calibrated" if fitted else "uncalibrated: matches have no probabilities"
-    return f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}"
+    finder = find_layer_finder(encoder, settings)
+    return (
+        f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}\n"
+        f"layers are found by {finder}"
+    )
 
 
 async def _vlm(settings: Settings, clients: Clients) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from PIL import Image
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,18 +19,18 @@ from schemas.settings import EncoderSettings
 
 def print_encoders(console: Console) -> None:
     """Print the table of encoders."""
-    table = Table("name and checkpoint", highlight=False)
-    for title in ("library", "text", "dimension", "pixels", "x ViT-B/32", "licence"):
+    table = Table("name, checkpoint, licence", box=SIMPLE_HEAD, highlight=False)
+    for title in ("text", "layers", "dimension", "pixels", "x ViT-B/32"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in ENCODERS:
+        checkpoint = row.checkpoint if row.on_hub else "ships with the project"
         table.add_row(
-            f"{row.name}\n  [dim]{row.checkpoint if row.on_hub else 'ships with the project'}[/]",
-            row.library,
+            f"{row.name}\n  [dim]{checkpoint}\n  {row.library}, {row.licence}[/]",
             "yes" if row.reads_text else "no",
+            "yes" if row.finds_layers else "no",
             str(row.dimension),
             str(row.resolution),
             f"{row.relative_cost:.2f}",
-            row.licence,
         )
     console.print(table)
 
@@ -57,16 +58,23 @@ async def _verify(row: EncoderDescription, folder: Path) -> str:
             await encoder.encode_text("a shirt")
     finally:
         await encoder.close()
-    found = (encoder.dimension, encoder.resolution, encoder.normalisation, encoder.reads_text)
+    found = (
+        encoder.dimension,
+        encoder.resolution,
+        encoder.normalisation,
+        encoder.reads_text,
+        encoder.finds_layers,
+    )
     expected = (
         row.dimension,
         row.resolution,
         (row.normalisation.mean, row.normalisation.std),
         row.reads_text,
+        row.finds_layers,
     )
     if found != expected:
         raise Misconfigured(
             f"{folder} holds another model than {row.name}: (dimension, pixels, normalisation, "
-            f"text) are {found} instead of {expected}"
+            f"text, finds layers) are {found} instead of {expected}"
         )
     return encoder.fingerprint

@@ -37,6 +37,7 @@ class PaintEncoder:
     fingerprint = "paint"
     dimension = DIMENSION
     reads_text = True
+    finds_layers = True
 
     def __init__(self, paints: Mapping[Paint, str] = PAINTS) -> None:
         self._paints = paints

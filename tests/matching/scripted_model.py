@@ -22,7 +22,10 @@ class ScriptedModel:
         self,
         described: dict[Department, LayerDescription] | Exception | None,
         answers: dict[bytes, float | None] | Exception | None = None,
+        *,
+        finds_layers: bool = False,
     ) -> None:
+        self.finds_layers = finds_layers
         self._described = described
         self._answers = answers
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from operators.matching.crops import MARGIN, Square, cut, square_around
-from operators.matching.vectorize import fuse
+from operators.matching.vectorize import Mode, fuse
 from schemas.looks import Region
 
 pixels = np.arange(30 * 20, dtype=np.uint8).reshape(30, 20)
@@ -60,5 +60,15 @@ def test_queries_of_every_kind() -> None:
     assert fuse(text, region, "text", 0.3) is text
     assert fuse(text, region, "region", 0.3) is region
     assert fuse(text, None, "region", 0.3) is text
-    np.testing.assert_allclose(fuse(text, region, "fused", 0.25), unit(1, 3, 0), atol=1e-6)
-    np.testing.assert_allclose(fuse(text, -text, "fused", 0.5), -text)
+    fused, cancelled = fuse(text, region, "fused", 0.25), fuse(text, -text, "fused", 0.5)
+    assert fused is not None
+    assert cancelled is not None
+    np.testing.assert_allclose(fused, unit(1, 3, 0), atol=1e-6)
+    np.testing.assert_allclose(cancelled, -text)
+
+
+@pytest.mark.parametrize("mode", ["text", "region", "fused"])
+def test_an_encoder_that_reads_no_text_is_queried_by_the_region(mode: Mode) -> None:
+    region = unit(0, 1, 0)
+    assert fuse(None, region, mode, 0.3) is region
+    assert fuse(None, None, mode, 0.3) is None

@@ -32,6 +32,7 @@ class Judge:
     """Describes the top; judges by ``answer``."""
 
     fingerprint = "judge"
+    finds_layers = False
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -54,6 +55,8 @@ class Judge:
 
 class JeansSegmenter:
     """Finds the jeans, whatever the query; records the queries."""
+
+    fingerprint = "jeans"
 
     def __init__(
         self, *, finds: bool = True, fails: Exception | None = None, hangs: bool = False

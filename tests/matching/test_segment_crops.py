@@ -44,6 +44,8 @@ def test_a_segment_at_the_edge_is_surrounded_by_white() -> None:
 class Outlines:
     """Finds the shirt and the jeans of :func:`outfit`."""
 
+    fingerprint = "outlines"
+
     async def segment(
         self, image: Image.Image, queries: Mapping[Department, str]
     ) -> dict[Department, Segment]:

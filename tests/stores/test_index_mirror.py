@@ -63,6 +63,7 @@ class PausedIndex(InMemoryIndex):
 
 class Encoder(HashEncoder):
     reads_text = True
+    finds_layers = True
 
 
 @dataclass

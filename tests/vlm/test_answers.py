@@ -11,11 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.models.vlm.answers import AnswerParser, LookDescription, Order, schema_of
+from operators.models.vlm.answers import (
+    AnswerParser,
+    LocatedLookDescription,
+    LookDescription,
+    Order,
+    description_type,
+    schema_of,
+)
 from operators.models.vlm.prompts import FOLDER, Prompts, fill_in
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.errors import Misconfigured, Unavailable
+from schemas.looks import Region
 
 TAXONOMY = Taxonomy.load()
 
@@ -177,14 +185,56 @@ def test_every_set_of_prompts_is_complete(name: str) -> None:
 
 def test_the_example_in_a_prompt_is_a_valid_answer() -> None:
     parser, repairs = counting_parser()
-    example = Prompts.load("general-1").describe.rsplit("\n", 1)[-1]
-    assert len(parser.parse_description(example)) == 3
-    LookDescription.model_validate_json(example)
+    example = Prompts.load("general-2").describe.rsplit("\n", 1)[-1]
+    described = parser.parse_description(example)
+    assert len(described) == 3
+    assert described[Department.TOP].region == Region(x0=0.31, y0=0.18, x1=0.69, y1=0.52)
+    LocatedLookDescription.model_validate_json(example)
     assert not repairs
 
 
+def test_only_models_that_are_asked_for_boxes_have_to_give_them() -> None:
+    with_boxes = schema_of(description_type(boxes=True))["$defs"]["LocatedLayer"]
+    without = schema_of(description_type(boxes=False))["$defs"]["DescribedLayer"]
+    assert with_boxes["required"] == ["layer", "query", "box"]
+    assert "box" not in without["properties"]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [0, 0, 0, 10],
+        [10, 10, 5, 20],
+        [0, 0, 1001, 10],
+        [-1, 0, 10, 10],
+        [0, 0, 10],
+        [0.1, 0.1, 0.5, 0.5],
+        [True, 0, 10, 10],
+        "0,0,10,10",
+        {"x0": 0},
+    ],
+)
+def test_a_box_that_is_not_in_the_picture_is_left_out(box: object) -> None:
+    parser, repairs = counting_parser()
+    answer = json.dumps({"layers": [{"layer": "top", "query": "red shirt", "box": box}]})
+    assert parser.parse_description(answer)[Department.TOP].region is None
+    assert repairs == {"invalid-box": 1}
+
+
+@given(corners=st.lists(st.integers(0, 1000), min_size=4, max_size=4))
+def test_every_box_in_the_picture_is_a_region(corners: list[int]) -> None:
+    parser, _ = counting_parser()
+    answer = json.dumps({"layers": [{"layer": "top", "query": "red shirt", "box": corners}]})
+    region = parser.parse_description(answer)[Department.TOP].region
+    x0, y0, x1, y1 = corners
+    assert (region is not None) == (x0 < x1 and y0 < y1)
+    if region is not None:
+        found = (region.x0, region.y0, region.x1, region.y1)
+        assert found == tuple(corner / 1000 for corner in corners)
+
+
 def test_an_unknown_set_of_prompts_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="general-1, sandbox-1"):
+    with pytest.raises(Misconfigured, match="general-2, sandbox-1"):
         Prompts.load("general-9")
 
 

@@ -25,6 +25,7 @@ class RecordingModel:
 
     def __init__(self, fingerprint: str = "model/prompts") -> None:
         self.fingerprint = fingerprint
+        self.finds_layers = True
         self.described: list[str] = []
         self.scored: list[bytes] = []
         self.down = False

@@ -20,6 +20,10 @@ from operators.vocabulary.taxonomy import Taxonomy
 from operators.vocabulary.wordlist import normalise
 from schemas.attributes import Department
 from schemas.errors import Unavailable
+from schemas.looks import Region
+
+BOX_UNITS = 1000
+"""A box's coordinates are counted in these parts of the picture's width or height."""
 
 LONGEST_QUERY = 300
 """Characters; the rest of a longer query is dropped."""
@@ -35,7 +39,7 @@ _OBJECT = re.compile(r"\{.*", re.DOTALL)
 
 OnRepair = Callable[[str], None]
 """Called with the kind of each repair: truncated, invented-layer, repeated-layer, misplaced-layer,
-missing-query, invented-number, repeated-number, missing-number."""
+missing-query, invalid-box, invented-number, repeated-number, missing-number."""
 
 
 class DescribedLayer(BaseModel):
@@ -57,12 +61,35 @@ class DescribedLayer(BaseModel):
     details: str | None = None
 
 
+class LocatedLayer(DescribedLayer):
+    """A description that also says where the layer is."""
+
+    box: list[int] = Field(
+        min_length=4,
+        max_length=4,
+        description="Left, top, right, bottom: 0 to 1000 of the first picture's width or height.",
+    )
+
+
 class LookDescription(BaseModel):
     """A model's description of a look; its JSON Schema constrains the decoding."""
 
     model_config = ConfigDict(extra="forbid")
 
     layers: list[DescribedLayer] = Field(max_length=len(Department))
+
+
+class LocatedLookDescription(BaseModel):
+    """The same, of a model that is asked for boxes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layers: list[LocatedLayer] = Field(max_length=len(Department))
+
+
+def description_type(*, boxes: bool) -> type[BaseModel]:
+    """The answer to ask for; ``boxes``: whether the prompt asks where the layers are."""
+    return LocatedLookDescription if boxes else LookDescription
 
 
 class Order(BaseModel):
@@ -101,7 +128,8 @@ class AnswerParser:
             elif query is None:
                 self._on_repair("missing-query")
             else:
-                description = LayerDescription(query, self._attributes(layer, query))
+                attributes = self._attributes(layer, query)
+                description = LayerDescription(query, attributes, self._region(layer))
                 own = self._department_of(description) or department
                 if own is department:
                     described[department] = description
@@ -151,6 +179,21 @@ class AnswerParser:
         if not isinstance(value, dict):
             raise _unusable(answer)
         return value
+
+    def _region(self, layer: Mapping[str, Any]) -> Region | None:
+        """The layer's box as a region; None without a box, or with one that is not in the picture.
+
+        Coordinates are thousandths of the picture's sides, as Qwen3-VL was trained to answer.
+        """
+        box = layer.get("box")
+        if box is None:
+            return None
+        if isinstance(box, list) and len(box) == 4 and all(type(v) is int for v in box):
+            x0, y0, x1, y1 = (v / BOX_UNITS for v in box)
+            if 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1:
+                return Region(x0=x0, y0=y0, x1=x1, y1=y1)
+        self._on_repair("invalid-box")
+        return None
 
     def _department_of(self, description: LayerDescription) -> Department | None:
         category = self._categories.get(description.attributes.get("category", ""))

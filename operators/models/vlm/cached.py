@@ -40,6 +40,10 @@ class CachedVisionModel:
     def fingerprint(self) -> str:
         return self._model.fingerprint
 
+    @property
+    def finds_layers(self) -> bool:
+        return self._model.finds_layers
+
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:

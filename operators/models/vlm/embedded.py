@@ -30,7 +30,7 @@ from xgrammar.contrib.hf import LogitsProcessor
 from operators.batcher import MicroBatcher
 from operators.budget import Budget
 from operators.models.sandbox_weights import SANDBOX_VLM, sandbox_weights
-from operators.models.vlm.answers import AnswerParser, LookDescription, OnRepair, Order, schema_of
+from operators.models.vlm.answers import AnswerParser, OnRepair, Order, description_type, schema_of
 from operators.models.vlm.prompts import Prompts, fill_in
 from operators.ports import LayerDescription, Picture
 from operators.vocabulary.taxonomy import Taxonomy
@@ -82,7 +82,8 @@ class EmbeddedVisionModel:
         self._fingerprint = fingerprint
         self._grammars = _Grammars(model, processor)
         self._thread = ThreadPoolExecutor(1, "vlm")
-        self._descriptions = self._batcher(partial(self._generate, LookDescription))
+        described = description_type(boxes=self._prompts.asks_for_boxes)
+        self._descriptions = self._batcher(partial(self._generate, described))
         self._orders = self._batcher(partial(self._generate, Order))
         self._likelihoods = self._batcher(self._score_likelihoods)
         self._pair_scores = self._batcher(self._score_pairs)
@@ -108,6 +109,10 @@ class EmbeddedVisionModel:
     def fingerprint(self) -> str:
         """Weights and set of prompts: both determine the answers."""
         return self._fingerprint
+
+    @property
+    def finds_layers(self) -> bool:
+        return self._prompts.asks_for_boxes
 
     async def close(self) -> None:
         for batcher in (self._descriptions, self._orders, self._likelihoods, self._pair_scores):

@@ -20,7 +20,7 @@ from PIL.Image import Image
 from operators.budget import Budget
 from operators.concurrency import cancel
 from operators.metering import Meter, unmetered
-from operators.models.vlm.answers import AnswerParser, LookDescription, OnRepair, Order
+from operators.models.vlm.answers import AnswerParser, OnRepair, Order, description_type
 from operators.models.vlm.breaker import CircuitBreaker
 from operators.models.vlm.completions import first_tokens, logprob, query_logprobs, text_of
 from operators.models.vlm.messages import (
@@ -82,6 +82,10 @@ class OpenAIVisionModel:
         return f"{self._settings.model}/{self._prompts.name}"
 
     @property
+    def finds_layers(self) -> bool:
+        return self._prompts.asks_for_boxes
+
+    @property
     def fails_every_call(self) -> bool:
         """Whether the circuit breaker is open: looks are matched without the model."""
         return self._breaker.state != "closed"
@@ -99,7 +103,7 @@ class OpenAIVisionModel:
                 [user_message(sent, self._prompts.describe)],
                 budget,
                 max_tokens=self._settings.longest_description,
-                response_format=response_format(LookDescription),
+                response_format=response_format(description_type(boxes=self.finds_layers)),
             )
         return self._parser.parse_description(text_of(answer))
 

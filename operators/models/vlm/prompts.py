@@ -14,6 +14,7 @@ from schemas.errors import Misconfigured
 
 FOLDER = Path(__file__).parent / "prompts"
 _MAX_PICTURES = {"sandbox-1": 1}
+_WITHOUT_BOXES = frozenset({"sandbox-1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Prompts:
     max_pictures: int | None
     """Pictures sent for a description, the look included; None: no limit. The sandbox's model was
     trained on one picture at a time, and a second one confuses it."""
+    asks_for_boxes: bool
+    """Whether ``describe`` asks where the layers are."""
 
     @classmethod
     def load(cls, name: str) -> Self:
@@ -49,6 +52,7 @@ class Prompts:
             pointwise=text("pointwise"),
             listwise=text("listwise"),
             max_pictures=_MAX_PICTURES.get(name),
+            asks_for_boxes=name not in _WITHOUT_BOXES,
         )
 
 

@@ -1,0 +1,65 @@
+"""Which part finds the layers of looks, and settings with which none would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataflows.wiring.encoders import find_layer_finder
+from dataflows.wiring.parts import open_catalog_parts, open_look_parts
+from operators.models.encoder_table import ENCODERS, known_encoder
+from schemas.errors import Misconfigured
+from schemas.settings import Settings, load_settings
+from tests.models.tiny_checkpoints import write_checkpoint
+
+BOXES = {"kind": "openai"}
+NO_BOXES = {"kind": "embedded"}
+NO_MODEL = {"kind": "none"}
+FLORENCE = {"kind": "florence-sam2"}
+
+
+@pytest.mark.parametrize("row", ENCODERS, ids=lambda row: row.name)
+def test_a_model_that_gives_boxes_makes_every_encoder_work(row: Any) -> None:
+    assert "vision-language" in find_layer_finder(row, load_settings(vlm=BOXES))
+
+
+@pytest.mark.parametrize("vlm", [NO_BOXES, NO_MODEL])
+def test_an_encoder_that_finds_layers_needs_nobody_else(vlm: Any) -> None:
+    assert find_layer_finder(known_encoder("fashion-clip"), load_settings(vlm=vlm)) == "the encoder"
+
+
+@pytest.mark.parametrize("name", ["marqo-fashionSigLIP", "dinov2-large"])
+def test_an_encoder_without_comparable_patches_needs_a_model(name: str) -> None:
+    row = known_encoder(name)
+    with pytest.raises(Misconfigured, match=r"set vlm.kind, or choose an encoder"):
+        find_layer_finder(row, load_settings(vlm=NO_MODEL, segmenter=FLORENCE))
+    assert "segmenter" in find_layer_finder(row, load_settings(vlm=NO_BOXES, segmenter=FLORENCE))
+
+
+def test_without_boxes_words_must_do() -> None:
+    settings = load_settings(vlm=NO_BOXES)
+    assert "words" in find_layer_finder(known_encoder("marqo-fashionSigLIP"), settings)
+    with pytest.raises(Misconfigured, match=r"image tower only.*vlm.prompts.*segmenter.kind"):
+        find_layer_finder(known_encoder("dinov2-large"), settings)
+
+
+@pytest.mark.parametrize("open_parts", [open_look_parts, open_catalog_parts])
+async def test_no_flow_starts_when_no_look_could_be_answered(
+    open_parts: Callable[[Settings], AbstractAsyncContextManager[object]], tmp_path: Path
+) -> None:
+    folder = write_checkpoint("marqo-fashionSigLIP", tmp_path / "siglip")
+    settings = load_settings(
+        encoder={"model": f"local-dir:{folder}"},
+        vlm=NO_MODEL,
+        images={"http_cache": None},
+        index={"path": tmp_path / "index.sqlite"},
+        redis={"folder": tmp_path / "valkey"},
+        thumbnails={"url": str(tmp_path / "thumbnails")},
+    )
+    with pytest.raises(Misconfigured, match="finds no layers"):
+        async with open_parts(settings):
+            pass
