@@ -31,6 +31,9 @@ from schemas.ids import change_event_id, matched_event_id
 from schemas.looks import Look, LookMatches
 from schemas.settings import Settings, load_settings
 
+LOCK_SECONDS = 30.0
+"""Longest wait for the lock of another process: on a busy machine writes are slow."""
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -82,7 +85,10 @@ class Effects:
 
     def __init__(self, base: Path) -> None:
         self._db = sqlite3.connect(
-            base / "effects.sqlite", isolation_level=None, check_same_thread=False
+            base / "effects.sqlite",
+            timeout=LOCK_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
         )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
@@ -95,6 +101,16 @@ class Effects:
         self._db.execute("INSERT INTO calls VALUES (?)", (name,))
         (kept,) = self._db.execute("SELECT value FROM effects WHERE name = ?", (name,)).fetchone()
         return str(kept)
+
+    def can_write(self) -> bool:
+        """Whether no process holds the lock for longer than writes take."""
+        try:
+            self._db.execute("PRAGMA busy_timeout=1000")
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        self._db.execute("ROLLBACK")
+        return True
 
     def all(self) -> dict[str, str]:
         return dict(self._db.execute("SELECT name, value FROM effects"))

@@ -100,6 +100,19 @@ def test_two_processes_five_and_one_under_load(flows: KafkaFlows) -> None:
     assert effects.calls() == len(effects.all()) == 6000, "an orderly move repeats no call"
 
 
+def suspend(process: ForkServerProcess, flows: KafkaFlows) -> None:
+    """Suspend ``process``, but not while it holds the lock of the effects: others need it."""
+    effects = Effects(flows.base)
+    assert process.pid is not None
+    while True:
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(0.05)
+        if effects.can_write():
+            return
+        os.kill(process.pid, signal.SIGCONT)
+        time.sleep(0.05)
+
+
 def test_whatever_happens_to_the_processes(flows: KafkaFlows) -> None:
     """Killed, stopped, suspended until others have their partitions, and woken, at random."""
     chance = random.Random(4)
@@ -122,7 +135,7 @@ def test_whatever_happens_to_the_processes(flows: KafkaFlows) -> None:
                 stop([process])
                 processes.remove(process)
             case "suspend" if process in processes:
-                os.kill(process.pid, signal.SIGSTOP)
+                suspend(process, flows)
                 processes.remove(process)
                 suspended.append(process)
             case "wake" if suspended:
@@ -153,7 +166,7 @@ def test_what_a_suspended_process_holds_is_never_written(flows: KafkaFlows) -> N
     first = flows.start("catalog")
     wait_until(lambda: effects.calls() > 50)
     assert first.pid is not None
-    os.kill(first.pid, signal.SIGSTOP)
+    suspend(first, flows)
 
     flows.finish("catalog")
     os.kill(first.pid, signal.SIGCONT)
