@@ -57,10 +57,10 @@ class Calibration(BaseModel):
         Logistic(bias=-2.0, weights={"peak": 8.0, "likeness": 1.0}),
         description="Probability that the picture shows the layer at all.",
     )
-    same_item: Logistic = Field(
-        Logistic(bias=-10.0, weights={"region": 15.0, "category_gap": -20.0}),
-        description="Probability that the best product is the layer's item, if the tagger "
-        "described the layer.",
+    same_item: Logistic | None = Field(
+        None,
+        description="Probability that a product is the layer's item, if the tagger described the "
+        "layer; null: the encoder is uncalibrated.",
     )
     same_kind: Logistic | None = Field(
         None,
@@ -78,8 +78,17 @@ class Calibration(BaseModel):
 
     @property
     def fitted(self) -> bool:
-        """Whether the probabilities were fitted for an encoder; otherwise they are guesses."""
-        return self.same_item != type(self)().same_item
+        """Whether there are probabilities of products."""
+        return self.same_item is not None
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether the heat of pictures was fitted, too: people are found by it."""
+        return self.presence != type(self)().presence
+
+    def being_fitted(self) -> Self:
+        """With a placeholder for what is to be fitted, so that features are computed."""
+        return self.model_copy(update={"same_item": Logistic(bias=0.0, weights={})})
 
     def kind_confidence(self, features: Mapping[str, float], *, by_model: bool) -> float | None:
         """Probability that a product is of the layer's kind (a boot for a boot), and so worth
@@ -99,8 +108,9 @@ class Calibration(BaseModel):
         ``features``: see ``confidence_features``. ``by_model``: a vision-language model, not the
         tagger, described the layer.
         """
-        fitted = self.same_item_described if by_model else None
-        return (fitted or self.same_item).probability(features)
+        fitted = (self.same_item_described if by_model else None) or self.same_item
+        assert fitted is not None, "calibrated"
+        return fitted.probability(features)
 
     @classmethod
     def of_encoder(cls, model: str) -> Self:

@@ -105,7 +105,7 @@ async def calibrate(
     departments = tuple(Department(name) for name in DEPARTMENTS)
     calibration = Calibration(labels=labels, departments=departments, patch_scale=PATCH_SCALE)
     drawn = [look for seed in seeds for look in draw_looks(seed, looks)]
-    calibration = await fit_layers(encoder, calibration, drawn)
+    calibration = (await fit_layers(encoder, calibration, drawn)).being_fitted()
     describer = EmbeddedVisionModel.load(vlm, Taxonomy.load(), lambda kind: None)
     judged: dict[str, list[JudgedLayer]] = {"tagger": [], "model": []}
     for seed in seeds:

@@ -32,9 +32,10 @@ def test_layers_the_model_describes_have_a_confidence_of_their_own() -> None:
 
 
 def test_a_file_without_it_has_one_confidence_for_both() -> None:
-    older = Calibration(same_item=Logistic(bias=-1, weights={"text": 2}))
+    tagger = Logistic(bias=-1, weights={"text": 2})
+    older = Calibration(same_item=tagger)
     both = [older.confidence({"text": 0.7}, by_model=by_model) for by_model in (False, True)]
-    assert both[0] == both[1] == older.same_item.probability({"text": 0.7})
+    assert both[0] == both[1] == tagger.probability({"text": 0.7})
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"patch_scale": -1}', '{"patchscale": 20}'])
