@@ -21,13 +21,16 @@ from dataflows.wiring.identity import verify_ledger
 from dataflows.wiring.pauses import following_pauses
 from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
+from operators.matching.calibration import Calibration
 from operators.metering import Meter, unmetered
 from operators.models.batching_encoder import BatchingEncoder
+from operators.models.encoder_table import encoder_source
 from operators.models.vlm.cached import CachedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Mirror, VectorStore, VisionLanguageModel
 from operators.stores.index_mirror import SecondaryIndex, SecondaryIndexMirror
 from operators.stores.redis.cache import RedisCache
+from operators.stores.redis.calibrations import RedisCalibrations
 from operators.stores.redis.claims import RedisClaims
 from operators.stores.redis.client import open_redis
 from operators.stores.redis.ledger import RedisLedger
@@ -45,7 +48,7 @@ from operators.stores.weaviate.schema import Collection
 from operators.streaming.engine.gate import Gate
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
-from schemas.errors import IndexMismatch, Misconfigured
+from schemas.errors import IndexMismatch, Misconfigured, Unavailable
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
@@ -250,6 +253,29 @@ class Clients:
                 self._meter("redis"),
             )
         )
+
+    @cached_property
+    def calibrations(self) -> RedisCalibrations:
+        """The probabilities that were fitted to the catalog."""
+        return RedisCalibrations(self.redis)
+
+    @cached_property
+    def shipped_calibration(self) -> Calibration:
+        """What came with the encoder's weights, or cautious guesses."""
+        return Calibration.of_encoder(encoder_source(self._settings.encoder.model))
+
+    async def calibration(self) -> Calibration:
+        """The calibration of the encoder in force: fitted to the catalog, or shipped with it.
+
+        Online, the shipped one when Redis does not answer.
+        """
+        try:
+            fitted = await self.calibrations.read(self.encoder.fingerprint)
+        except Unavailable:
+            if not self._online:
+                raise
+            fitted = None
+        return fitted or self.shipped_calibration
 
     @cached_property
     def schedule(self) -> RedisSchedule:

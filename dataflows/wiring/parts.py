@@ -25,6 +25,7 @@ from operators.models.encoder_table import encoder_source
 from operators.models.vlm.probe import probe_vlm
 from operators.ports import Claims, RefreshSchedule, VectorStore
 from operators.stores.lost_index import LostIndex
+from operators.stores.redis.calibrations import RedisCalibrations
 from operators.stores.redis.ledger_identity import (
     IdentityGuard,
     LedgerIdentity,
@@ -51,6 +52,7 @@ class LookParts:
 
     match: MatchParts
     claims: Claims
+    calibrations: RedisCalibrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ async def open_look_parts(
     """
     async with Clients(settings, metrics, online=online) as clients:
         encoder, taxonomy = clients.encoder, _taxonomy(settings)
-        calibration = Calibration.of_encoder(encoder_source(settings.encoder.model))
+        calibration = await clients.calibration()
         log.info("layers are found", by=find_layer_finder(encoder, settings))
         await _check_vlm(settings)
         segmenter = tagger = None
@@ -173,6 +175,7 @@ async def open_look_parts(
                 else None,
             ),
             claims=clients.claims,
+            calibrations=clients.calibrations,
         )
 
 

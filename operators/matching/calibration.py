@@ -1,9 +1,9 @@
 """Calibration of an encoder: how its similarities map to probabilities.
 
-``python -m sandbox.training.calibrate`` fits it and writes ``calibration.json`` next to the
-encoder's weights. Without that file the defaults below apply: cautious guesses for CLIP models of
-the usual scale, enough to find layers. Such an encoder is uncalibrated: its matches have no
-probabilities, and all products found are shown, in their order.
+The sandbox encoder's is in ``calibration.json`` next to its weights; ``looksync calibrate`` fits
+that of any encoder to a catalog. Without either, the defaults below apply: cautious guesses for
+CLIP models of the usual scale, enough to find layers. Such an encoder is uncalibrated: its matches
+have no probabilities, and all products found are shown, in their order.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from operators.budget import Budget
 from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
 from operators.matching.layers import detect_layers
+from operators.matching.logistic import fit_logistic
 from operators.matching.look_run import LookRun
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
@@ -37,7 +38,6 @@ from operators.stores.thumbnails import ThumbnailFolder
 from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.life import LayerTruth, ProductTruth, World, draw_world, open_world
 from sandbox.training.layer_fit import draw_looks, fit_layers
-from sandbox.training.logistic import fit_logistic
 from sandbox.world import COLOURS, DEPARTMENTS, PATTERNS, TYPES
 from schemas.attributes import Department
 from schemas.looks import Look

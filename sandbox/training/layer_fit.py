@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from operators.matching.calibration import Calibration
+from operators.matching.logistic import fit_logistic
 from operators.matching.patch_segmenter import ONE_PIECE, PatchSegmenter
 from operators.ports import ImageTextEncoder
-from sandbox.training.logistic import fit_logistic
 from sandbox.world import DrawnLook, draw_look, sample_outfit
 
 

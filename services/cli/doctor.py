@@ -13,8 +13,6 @@ from dataflows.wiring.clients import Clients
 from dataflows.wiring.encoders import find_layer_finder
 from dataflows.wiring.topics import open_topic
 from operators.catalog.mapping import load_mappings
-from operators.matching.calibration import Calibration
-from operators.models.encoder_table import encoder_source
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_redis, probe_sqlite, probe_thumbnails, probe_weaviate
 from operators.stores.redis.index_identity import require_described
@@ -81,8 +79,11 @@ async def _taxonomy(_settings: Settings, _clients: Clients) -> str:
 
 async def _encoder(settings: Settings, clients: Clients) -> str:
     encoder = clients.encoder
-    fitted = Calibration.of_encoder(encoder_source(settings.encoder.model)).fitted
-    calibrated = "calibrated" if fitted else "uncalibrated: matches have no probabilities"
+    try:
+        fitted = (await clients.calibration()).fitted
+    except Unavailable:  # reported by the row of redis
+        fitted = clients.shipped_calibration.fitted
+    calibrated = "calibrated" if fitted else "uncalibrated (`looksync calibrate`)"
     finder = find_layer_finder(encoder, settings)
     return (
         f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}\n"

@@ -93,7 +93,7 @@ def print_matches(matches: LookMatches, console: Console) -> None:
     if matches.models.get("calibration") == "uncalibrated":
         console.print(
             "[yellow]uncalibrated[/]: no probabilities were fitted for this encoder, so every "
-            "layer shows its nearest products"
+            "layer shows its nearest products; `looksync calibrate` fits them to the catalog"
         )
     if matches.degraded:
         console.print(f"[yellow]degraded[/]: {', '.join(matches.degraded)}")

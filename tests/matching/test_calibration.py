@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
-from sandbox.training.logistic import fit_logistic
+from operators.matching.logistic import fit_logistic
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
 

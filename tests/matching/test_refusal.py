@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from dataflows.wiring import parts as wiring
 from dataflows.wiring.parts import LookParts
 from operators.matching.look_event import look_event
 from operators.matching.parts import MatchParts
+from operators.stores.redis.calibrations import RedisCalibrations
 from schemas.errors import DeadlineExceeded, ImageRefused, PictureUnavailable
 from schemas.looks import LookMatches
 from schemas.records import Record
@@ -55,7 +56,8 @@ def wired(parts: MatchParts, monkeypatch: pytest.MonkeyPatch) -> MatchParts:
 
     @asynccontextmanager
     async def open_look_parts(*_: Any, **__: Any) -> AsyncIterator[LookParts]:
-        yield LookParts(match=given, claims=InMemoryClaims())
+        calibrations = RedisCalibrations(cast(Any, None))  # not used
+        yield LookParts(match=given, claims=InMemoryClaims(), calibrations=calibrations)
 
     monkeypatch.setattr(wiring, "open_look_parts", open_look_parts)
     return given

@@ -149,6 +149,19 @@ def match(
 
 
 @top_level.command()
+def calibrate(
+    context: typer.Context,
+    sample: Annotated[int, typer.Option(min=1, help="Products that are looked at.")] = 600,
+) -> None:
+    """Fit the probabilities of matches to the catalog, which judges itself."""
+    settings = settings_of(context)
+    from services.cli.calibrate import run_calibrate
+
+    with report_errors():
+        run_calibrate(settings, sample, console)
+
+
+@top_level.command()
 def doctor(context: typer.Context) -> None:
     """Print the settings in force, probe every component, and say what to do about failures."""
     settings = settings_of(context)
