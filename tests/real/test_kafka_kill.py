@@ -24,6 +24,8 @@ RECORDS = 120
 """New ones before each execution."""
 SMALLEST_BACKLOG = 100
 """Calls that each execution makes at least: a few records are invalid, or repeat a look."""
+MOST_BLAMED = 2
+"""Records that happened to be called alone at TRIALS deaths: dead letters, and so not lost."""
 READY_SECONDS = 120
 """Longest wait for the counted call; only ends a run that hangs."""
 
@@ -49,6 +51,14 @@ def kill_again_and_again(
         process.join()
     flows.finish(flow)
     assert Effects(flows.base).begun_again() >= interrupted
+
+
+def split_letters(flows: KafkaFlows, name: str) -> tuple[list[Record], list[str]]:
+    """The records that the flow took for killers, at most MOST_BLAMED; the names of the others."""
+    letters = [*read_letters(flows.topic(name))]
+    blamed = [one for one in letters if one.letter.reason == "killed-process"]
+    assert len(blamed) <= MOST_BLAMED
+    return [one.record for one in blamed], sorted(one.name for one in letters if one not in blamed)
 
 
 def events(records: list[Record]) -> list[dict[str, object]]:
@@ -79,9 +89,13 @@ def test_catalog_flow_survives_kills_on_kafka(kafka: RealKafka, tmp_path: Path) 
 
     kill_again_and_again(flows, "catalog", feed, chance)
 
-    letters = read_letters(flows.topic("updates.dlq"))
-    assert sorted(letter.name for letter in letters) == sorted(bad)
-    assert len(Effects(tmp_path).all()) == sum(map(len, sent.values()))
+    blamed, refused = split_letters(flows, "updates.dlq")
+    assert refused == sorted(bad)
+    assert len(Effects(tmp_path).all()) in range(
+        sum(map(len, sent.values())) - len(blamed), sum(map(len, sent.values())) + 1
+    )
+    for record in blamed:
+        sent[record.key].remove(json.loads(record.value)["version"])
     changes: dict[object, list[object]] = defaultdict(list)
     for change in events(flows.read("changes")):
         changes[change["key"]].append(change["version"])
@@ -111,7 +125,7 @@ def test_look_flow_survives_kills_on_kafka(kafka: RealKafka, tmp_path: Path) -> 
 
     kill_again_and_again(flows, "looks", feed, chance)
 
+    blamed, refused = split_letters(flows, "looks.dlq")
+    assert refused == sorted(bad)
     events_per_look = Counter(event["look_id"] for event in events(flows.read("matches")))
-    assert events_per_look == Counter(sent)
-    letters = read_letters(flows.topic("looks.dlq"))
-    assert sorted(letter.name for letter in letters) == sorted(bad)
+    assert events_per_look == Counter(sent) - Counter(record.key for record in blamed)
