@@ -17,11 +17,9 @@ from operators.catalog.mapping import load_mappings
 from operators.catalog.parts import CatalogParts
 from operators.catalog.rebuild import RebuildParts
 from operators.catalog.standardise import Standardiser
-from operators.matching.calibration import Calibration
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
-from operators.models.encoder_table import encoder_source
 from operators.models.vlm.probe import probe_vlm
 from operators.ports import Claims, RefreshSchedule, VectorStore
 from operators.stores.lost_index import LostIndex
@@ -111,7 +109,7 @@ async def open_catalog_parts(
         yield CatalogParts(
             mappings=load_mappings(settings.catalog.mappings),
             standardiser=Standardiser(
-                clients.encoder, _taxonomy(settings), settings.catalog.zero_shot_threshold
+                clients.encoder, _taxonomy(clients), settings.catalog.zero_shot_threshold
             ),
             pictures=clients.pictures,
             encoder=clients.encoder,
@@ -141,7 +139,7 @@ async def open_look_parts(
     stream instead waits for the ledger (Unavailable) or stops (LedgerLost, IndexLost).
     """
     async with Clients(settings, metrics, online=online) as clients:
-        encoder, taxonomy = clients.encoder, _taxonomy(settings)
+        encoder, taxonomy = clients.encoder, _taxonomy(clients)
         calibration = await clients.calibration()
         log.info("layers are found", by=find_layer_finder(encoder, settings))
         await _check_vlm(settings)
@@ -291,8 +289,8 @@ async def open_reembed(settings: Settings, to: str) -> AsyncIterator[ReembedPart
         )
 
 
-def _taxonomy(settings: Settings) -> Taxonomy:
+def _taxonomy(clients: Clients) -> Taxonomy:
     """The vocabulary; zero-shot answers are limited to the labels the encoder was trained on."""
-    labels = Calibration.of_encoder(encoder_source(settings.encoder.model)).labels
+    labels = clients.shipped_calibration.labels
     taxonomy = Taxonomy.load()
     return taxonomy if labels is None else taxonomy.answering_with(labels)
