@@ -16,14 +16,14 @@ from evaluation.statistics import calibration_error
 from operators.matching.calibration import FILE_NAME
 from operators.models.sandbox_weights import sandbox_weights
 from operators.stores.redis.embedded_server import stop_left_over
-from operators.streaming.files.topic import FileTopic
 from sandbox.life import draw_world
 from schemas.errors import Misconfigured
 from schemas.looks import LookMatches
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings
 from services.cli.calibrate import run_calibrate
 from services.cli.doctor import examine
 from services.cli.match import match_picture
+from tests.flows.drawn_shop import send_packets, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -36,19 +36,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     shutil.copytree(
         sandbox_weights("clip"), folder / "clip", ignore=shutil.ignore_patterns(FILE_NAME)
     )
-    settings = load_settings(
-        encoder={"model": f"local-dir:{folder / 'clip'}"},
-        topics={"folder": folder / "topics"},
-        stream={"recovery_folder": folder / "recovery"},
-        images={"allowed_roots": [folder / "world"], "http_cache": None},
-        index={"path": folder / "index.sqlite"},
-        redis={"folder": folder / "valkey"},
-        thumbnails={"url": str(folder / "thumbnails")},
-        vlm={"kind": "none"},
+    settings = settings_in(
+        folder, encoder={"model": f"local-dir:{folder / 'clip'}"}, vlm={"kind": "none"}
     )
-    updates = FileTopic(settings.topics.folder, settings.topics.updates)
-    updates.create(settings.topics.partitions)
-    updates.append(world.packet_records())
+    send_packets(world, settings)
     assert run_flow("catalog", settings, once=True) == 0
     yield settings
     stop_left_over(settings.redis.folder)

@@ -21,12 +21,12 @@ from operators.budget import Budget
 from operators.matching.match import match_look
 from operators.ports import Candidate
 from operators.stores.redis.embedded_server import stop_left_over
-from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.looks import ImageReference, Look, LookMatches
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings
 from services.cli.doctor import examine
 from services.cli.match import match_picture
+from tests.flows.drawn_shop import send_packets, settings_in
 
 pytestmark = pytest.mark.slow
 
@@ -71,19 +71,8 @@ class Shop:
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
     world = draw_world(folder / "world", seed=5, products=60, looks=1)
-    settings = load_settings(
-        topics={"folder": folder / "topics"},
-        stream={"recovery_folder": folder / "recovery"},
-        images={"allowed_roots": [folder / "world"], "http_cache": None},
-        index={"path": folder / "index.sqlite"},
-        matching={"cache_seconds": 0},
-        redis={"folder": folder / "valkey"},
-        thumbnails={"url": str(folder / "thumbnails")},
-        vlm={"kind": "none"},
-    )
-    updates = FileTopic(settings.topics.folder, settings.topics.updates)
-    updates.create(settings.topics.partitions)
-    updates.append(world.packet_records())
+    settings = settings_in(folder, matching={"cache_seconds": 0}, vlm={"kind": "none"})
+    send_packets(world, settings)
     shop = Shop(world, settings, next((folder / "world" / "looks").glob("*.jpg")))
     assert shop.flow("catalog") == 0
     yield shop

@@ -19,10 +19,10 @@ from evaluation.sandbox.index_comparison import compare_index
 from operators.stores.redis.client import open_redis
 from operators.stores.redis.embedded_server import ensure_server, stop_left_over
 from operators.stores.redis.ledger import RedisLedger
-from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.catalog import LedgerEntry
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings
+from tests.flows.drawn_shop import send_packets, settings_in
 
 UNTOLD = {"image_url"}
 """A change event does not say which of a product's pictures could be fetched."""
@@ -81,17 +81,8 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
     world = draw_world(tmp_path / "world", seed=5, products=60, looks=1)
-    settings = load_settings(
-        topics={"folder": tmp_path / "topics"},
-        stream={"recovery_folder": tmp_path / "recovery"},
-        images={"allowed_roots": [tmp_path / "world"], "http_cache": None},
-        index={"path": tmp_path / "index.sqlite"},
-        redis={"folder": tmp_path / "valkey"},
-        thumbnails={"url": str(tmp_path / "thumbnails")},
-    )
-    updates = FileTopic(settings.topics.folder, settings.topics.updates)
-    updates.create(settings.topics.partitions)
-    updates.append(world.packet_records())
+    settings = settings_in(tmp_path)
+    send_packets(world, settings)
     yield Shop(world, settings)
     stop_left_over(settings.redis.folder)
 
