@@ -7,7 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -171,3 +171,22 @@ def test_the_ends_of_a_topic_are_reported_right_after_a_restart(tmp_path: Path) 
 
         assert updates.end_offsets() == before
         assert not updates.brokers.down
+
+
+def test_an_open_transaction_hides_its_records_and_delays_no_reader(
+    kafka: RealKafka, tmp_path: Path
+) -> None:
+    """A process was killed in it; the brokers end it only after its timeout."""
+    flows = KafkaFlows(kafka.brokers, tmp_path, partitions=1)
+    flows.create()
+    topic = flows.topic("changes")
+    topic.append([packet("1", 1)])
+    killed = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": flows.prefix})
+    killed.init_transactions(10)
+    killed.begin_transaction()
+    killed.produce(topic.name, value=b"{}", key=b"2")
+    killed.flush(10)
+
+    assert topic.end_offsets() == {0: 1}
+    assert [record.key for record in topic.read(0)] == ["acme:1"]
+    killed.abort_transaction(10)

@@ -117,6 +117,8 @@ class FakeKafka:
         self.producer_epochs: dict[str, int] = {}
         self.open_offsets: dict[tuple[str, str, int], str] = {}
         """(group, topic, partition) -> transactional id of the open transaction that changes it."""
+        self.open_transactions: set[str] = set()
+        """Transactional ids."""
         self.time_ms = 0
         """The time of records that are produced now."""
         self.down = False
@@ -490,12 +492,14 @@ class _Producer:
         with self._kafka.lock:
             self._epoch = self._kafka.producer_epochs.get(self._id, 0) + 1
             self._kafka.producer_epochs[self._id] = self._epoch
-            self._close_offsets()
+            self._end()
 
     def begin_transaction(self) -> None:
         if self._transaction is not None:
             fail(KafkaError._STATE)
         self._transaction, self._offsets = [], []
+        assert self._id is not None, "a transactional producer"
+        self._kafka.open_transactions.add(self._id)
 
     def send_offsets_to_transaction(
         self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
@@ -524,7 +528,7 @@ class _Producer:
                 self._kafka.logs[topic][partition].entries.append(Entry(marker=True))
             for (group, _), positions in self._offsets:
                 _commit(self._kafka, group, positions)
-            self._close_offsets()
+            self._end()
         self._transaction = None
         if self._kafka.errors["committed_transaction"]:  # the answer is lost
             raise KafkaException(self._kafka.errors["committed_transaction"].popleft())
@@ -532,10 +536,11 @@ class _Producer:
     def abort_transaction(self, timeout: float = -1) -> None:
         self._require_epoch(timeout)
         self._queue.clear()
-        self._close_offsets()
+        self._end()
         self._transaction = None
 
-    def _close_offsets(self) -> None:
+    def _end(self) -> None:
+        self._kafka.open_transactions.discard(str(self._id))
         for at in [at for at, owner in self._kafka.open_offsets.items() if owner == self._id]:
             del self._kafka.open_offsets[at]
 

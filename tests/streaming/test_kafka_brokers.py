@@ -230,8 +230,18 @@ def test_a_future_without_a_result_in_time_is_an_outage() -> None:
     assert reached.down
 
 
-def test_a_missing_leader_is_waited_for() -> None:
-    reached, answers = brokers(10), [KafkaError(KafkaError._NOENT), None]
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError._NOENT,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    ],
+)
+def test_a_leader_or_coordinator_is_waited_for(code: int) -> None:
+    """The admin client's errors do not say that they can be retried."""
+    reached, answers = brokers(10), [KafkaError(code), None]
 
     def request() -> str:
         if (problem := answers.pop(0)) is not None:

@@ -160,6 +160,7 @@ def test_what_no_retry_can_write_stops_the_flow(
     kafka.undeliverable = KafkaError(code)
     with pytest.raises(Misconfigured, match=message):
         process.step()
+    assert not kafka.open_transactions, "it would hide what others write"
 
 
 def test_an_end_in_an_outage_commits_nothing(kafka: FakeKafka, process: Process) -> None:

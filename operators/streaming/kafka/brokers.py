@@ -19,38 +19,13 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 
 from operators.streaming.kafka.clients import Admin, Clients, ConfluentClients, Consumer, Producer
+from operators.streaming.kafka.error_codes import LEADER_UNKNOWN, REFUSED, is_transient
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import KafkaSettings, TopicSettings
 
 log = structlog.get_logger()
 
 Answer = TypeVar("Answer")
-
-_REFUSED = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError._SSL,
-        KafkaError._INVALID_ARG,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    }
-)
-"""Errors that only another setting or another right can remove."""
-
-_LEADER_UNKNOWN = frozenset(
-    {
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError._NOENT,
-        KafkaError._UNKNOWN_PARTITION,
-    }
-)
-"""The client does not know the present leader of a partition, as after a broker's restart. It would
-not ask for minutes by itself (librdkafka issue 5430)."""
 
 _CLIENTS = ConfluentClients()
 
@@ -177,7 +152,7 @@ class Brokers:
                 with self.reporting_outages(retried=retried):
                     return request()
             except Unavailable as error:
-                if not (retried and _is_transient(error.__cause__)):
+                if not (retried and is_transient(error.__cause__)):
                     raise
                 time.sleep(0.2)
 
@@ -194,7 +169,7 @@ class Brokers:
         except KafkaException as raised:
             error = self.to_error(self._refusal or raised.args[0])
             # Codes of brokers are positive, those of our client negative.
-            answered = retried and _is_transient(raised) and raised.args[0].code() > 0
+            answered = retried and is_transient(raised) and raised.args[0].code() > 0
             if isinstance(error, Unavailable) and not answered:
                 self.note_outage(raised.args[0])
             raise error from raised
@@ -206,7 +181,7 @@ class Brokers:
 
     def to_error(self, error: KafkaError) -> Misconfigured | Unavailable:
         """The user-facing error: what ``error`` means, and what to do about it."""
-        if error.code() in _REFUSED:
+        if error.code() in REFUSED:
             return Misconfigured(
                 f"Kafka at {self.addresses} refuses: {error.str()}; check topics.kafka and "
                 "the user's rights"
@@ -257,19 +232,12 @@ class Brokers:
 
     def _on_error(self, error: KafkaError) -> None:
         """Note an error; runs on the thread that polls the client."""
-        if error.code() in _REFUSED:
+        if error.code() in REFUSED:
             if self._refusal is None:
                 log.error("kafka refuses", brokers=self.addresses, error=error.str())
             self._refusal = error
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:
             self.note_outage(error)
-
-
-def _is_transient(error: BaseException | None) -> bool:
-    """Whether the same request may succeed in a moment."""
-    if not isinstance(error, KafkaException):
-        return False
-    return bool(error.args[0].retriable() or error.args[0].code() in _LEADER_UNKNOWN)
 
 
 def refreshing(
@@ -279,7 +247,7 @@ def refreshing(
     try:
         return request()
     except KafkaException as error:
-        if error.args[0].code() in _LEADER_UNKNOWN:
+        if error.args[0].code() in LEADER_UNKNOWN:
             with suppress(KafkaException):
                 client.list_topics(topic, timeout=timeout)
         raise

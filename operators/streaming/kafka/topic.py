@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property, partial
 
 from confluent_kafka import (
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
@@ -162,7 +163,11 @@ class KafkaTopic:
                     todo.discard(partition)
 
     def end_offsets(self) -> dict[int, int]:
-        """Per partition, the offset of its next record."""
+        """Per partition, the offset after the last record that readers can see.
+
+        An open transaction hides what comes after its first record, for longer than a request may
+        take when its process was killed.
+        """
         return self._offsets(OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def offsets_at(self, moment: datetime) -> dict[int, int]:
@@ -178,7 +183,11 @@ class KafkaTopic:
         admin = self.brokers.admin
 
         def request() -> dict[int, int]:
-            answers = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=timeout)
+            answers = admin.list_offsets(
+                dict.fromkeys(partitions, spec),
+                request_timeout=timeout,
+                isolation_level=IsolationLevel.READ_COMMITTED,
+            )
             return {at.partition: int(a.result(timeout).offset) for at, a in answers.items()}
 
         return self.brokers.retry(partial(refreshing, admin, self.name, timeout, request))

@@ -22,6 +22,7 @@ from operators.metering import Meter, unmetered
 from operators.streaming.kafka.brokers import Brokers
 from operators.streaming.kafka.clients import Producer
 from operators.streaming.kafka.clock import Clock
+from operators.streaming.kafka.error_codes import refused_write
 from operators.streaming.kafka.handover import GroupCommits
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.partition import Input
@@ -232,24 +233,37 @@ class Transactions:
         return last is None or replace(last, transaction=commit.transaction) != commit
 
     def _abandon(self, error: KafkaError) -> None:
-        """End the transaction that met ``error`` without committing it."""
+        """End the transaction that met ``error`` without committing it.
+
+        Raises Misconfigured when a retry would meet ``error`` again.
+        """
         if self._failure is not None and error.code() != KafkaError._FENCED:
             error = self._failure
-        if isinstance(refusal := self._to_error(error), Misconfigured):
+        refusal = refused_write(error, self._owner) or self._brokers.to_error(error)
+        if not isinstance(refusal, Misconfigured):
+            if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+                self._brokers.note_outage(error)
+            if self._failing_since is None:
+                log.info("transaction aborted, its records are written again", error=error.str())
+        if self._uncertain is not None or not self._abort():
+            # A new producer with the same id: the brokers end what the old one has begun.
+            self._producer = None
+        if isinstance(refusal, Misconfigured):
             raise refusal
-        if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-            self._brokers.note_outage(error)
-        if self._failing_since is None:
-            log.info("transaction aborted, its records are written again", error=error.str())
-        producer = self._producer
-        if self._uncertain is None and producer is not None:
-            try:
-                producer.abort_transaction(REQUEST_SECONDS)
-                return
-            except KafkaException as raised:
-                log.debug("transaction not aborted", error=str(raised.args[0]))
-        # A new producer with the same id: the brokers end what the old one has begun.
-        self._producer = None
+
+    def _abort(self) -> bool:
+        """Abort the transaction, whether that succeeded.
+
+        An open one hides all later records of its partitions from readers of committed records.
+        """
+        if self._producer is None:
+            return False
+        try:
+            self._producer.abort_transaction(REQUEST_SECONDS)
+        except KafkaException as raised:
+            log.debug("transaction not aborted", error=str(raised.args[0]))
+            return False
+        return True
 
     def _settle(self, attempt: _Attempt) -> None:
         """Find out whether ``attempt`` was committed; its producer has been fenced off."""
@@ -276,20 +290,3 @@ class Transactions:
     def _check(self) -> None:
         if self._failure is not None:
             raise KafkaException(self._failure)
-
-    def _to_error(self, error: KafkaError) -> Misconfigured | Unavailable:
-        if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
-            return Misconfigured(
-                "a record is larger than its topic accepts: raise the topic's max.message.bytes "
-                "(`looksync topics check` shows the value)"
-            )
-        if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
-            return Misconfigured(
-                "a topic that this flow writes has been deleted: run `looksync topics create`"
-            )
-        if error.code() == KafkaError.FENCED_INSTANCE_ID:
-            return Misconfigured(
-                f"another process has joined as {self._owner}: give each process its own "
-                "stream.instance"
-            )
-        return self._brokers.to_error(error)
