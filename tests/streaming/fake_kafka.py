@@ -235,6 +235,7 @@ class _Consumer:
         self._callbacks: dict[str, Callable[[Any, list[TopicPartition]], None]] = {}
         self._generation = 0
         self._assigned_once = False
+        self._in_callback = False
 
     def subscribe(
         self,
@@ -305,7 +306,9 @@ class _Consumer:
 
     def _call(self, name: str, places: list[tuple[str, int]]) -> None:
         if places or name == "assign":
+            self._in_callback = True
             self._callbacks[name](self, [TopicPartition(*place) for place in places])
+            self._in_callback = False
 
     def incremental_assign(self, partitions: list[TopicPartition], /) -> None:
         self._next |= {(at.topic, at.partition): at.offset for at in partitions}
@@ -379,6 +382,7 @@ class _Consumer:
             messages.append(_event(KafkaError._PARTITION_EOF, topic, partition, log.end))
 
     def list_topics(self, *args: Any, **kwargs: Any) -> ClusterMetadata:
+        assert not self._in_callback, "the client's next callback would end the process"
         return self._kafka.metadata(kwargs.get("timeout", -1))
 
     def get_watermark_offsets(

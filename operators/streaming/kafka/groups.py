@@ -34,15 +34,14 @@ def group_report(topic: KafkaTopic, name: str) -> GroupReport:
     Raises Misconfigured when the brokers refuse to answer, Unavailable when they do not.
     """
     members, unread = _members(topic, name)
-    commits, consumer = GroupCommits(topic, name), topic.brokers.consumer(name)
+    commits = GroupCommits(topic, name)
     try:
         found = commits.latest(range(topic.partitions))
         if not found and not members:
             return GroupReport(f"{name}: has not read {topic.name} yet")
-        lag, problems = _compare(topic, Positions(topic, name, consumer), found)
+        lag, problems = _compare(topic, Positions(topic, name, commits.consumer), found)
     finally:
         commits.close()
-        consumer.close()
     if unread:
         problems.append(
             f"{name}: none of its {members} processes reads the partitions "

@@ -32,7 +32,8 @@ class GroupCommits:
         self._timeout = topic.brokers.settings.timeout_seconds
         # Consumers that never join. The admin client's request for offsets is not used: it got no
         # answer any more once the group's coordinator had been restarted.
-        self._stable = topic.brokers.consumer(name)
+        self.consumer = topic.brokers.consumer(name)
+        """Never polled, so that the group's callbacks may call each of its methods."""
         self._latest = topic.brokers.consumer(name, **{"isolation.level": "read_uncommitted"})
 
     def latest(self, partitions: Collection[int]) -> dict[int, Commit]:
@@ -45,10 +46,10 @@ class GroupCommits:
 
     def stable(self, partitions: Collection[int]) -> dict[int, Commit | None]:
         """The commits once every transaction that may change them has ended."""
-        return self._ask(self._stable, partitions)
+        return self._ask(self.consumer, partitions)
 
     def close(self) -> None:
-        self._stable.close()
+        self.consumer.close()
         self._latest.close()
 
     def _ask(self, consumer: Consumer, partitions: Collection[int]) -> dict[int, Commit | None]:

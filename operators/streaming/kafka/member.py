@@ -65,7 +65,7 @@ class Member:
         self._brokers: Brokers = topic.brokers
         self._consumer = self._brokers.member(membership.group, membership.instance)
         self._commits = commits = GroupCommits(topic, membership.group)
-        self._positions = Positions(topic, membership.group, self._consumer)
+        self._positions = Positions(topic, membership.group, commits.consumer)
         self._handover = Handover(commits, membership.owner, self._positions, metrics)
         self._reader = Reader(topic, membership, self._consumer, inputs, self._handover, clock)
         self._transactions = Transactions(

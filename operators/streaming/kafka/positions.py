@@ -27,7 +27,12 @@ class Positions:
     """The positions of consumer group ``group`` in ``topic``."""
 
     def __init__(self, topic: KafkaTopic, group: str, consumer: Consumer) -> None:
-        """``consumer``: any one; it is asked for the topic's ends."""
+        """``consumer``: is asked for the topic's ends.
+
+        Not one whose callbacks lead here: the client loses its state when a callback calls
+        ``list_topics`` of the consumer that is being polled, and the next callback of that poll
+        ends the process ("CallState_get: Assertion failed", confluent-kafka 2).
+        """
         self._topic = topic
         self._group = group
         self._consumer = consumer
