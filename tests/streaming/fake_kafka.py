@@ -307,8 +307,10 @@ class _Consumer:
     def _call(self, name: str, places: list[tuple[str, int]]) -> None:
         if places or name == "assign":
             self._in_callback = True
-            self._callbacks[name](self, [TopicPartition(*place) for place in places])
-            self._in_callback = False
+            try:
+                self._callbacks[name](self, [TopicPartition(*place) for place in places])
+            finally:
+                self._in_callback = False
 
     def incremental_assign(self, partitions: list[TopicPartition], /) -> None:
         self._next |= {(at.topic, at.partition): at.offset for at in partitions}
@@ -544,7 +546,7 @@ class _Producer:
         self._transaction = None
 
     def _end(self) -> None:
-        self._kafka.open_transactions.discard(str(self._id))
+        self._kafka.open_transactions -= {self._id}
         for at in [at for at, owner in self._kafka.open_offsets.items() if owner == self._id]:
             del self._kafka.open_offsets[at]
 

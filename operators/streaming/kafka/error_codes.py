@@ -32,7 +32,7 @@ LEADER_UNKNOWN = frozenset(
 """The client does not know the present leader of a partition, as after a broker's restart. It would
 not ask for minutes by itself (librdkafka issue 5430)."""
 
-TRANSIENT = LEADER_UNKNOWN | {
+_TRANSIENT = LEADER_UNKNOWN | {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.REQUEST_TIMED_OUT,
@@ -49,7 +49,7 @@ def is_transient(error: BaseException | None) -> bool:
     """Whether the same request may succeed in a moment."""
     if not isinstance(error, KafkaException):
         return False
-    return bool(error.args[0].retriable() or error.args[0].code() in TRANSIENT)
+    return bool(error.args[0].retriable() or error.args[0].code() in _TRANSIENT)
 
 
 def refused_write(error: KafkaError, owner: str) -> Misconfigured | None:

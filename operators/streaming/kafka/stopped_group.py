@@ -12,6 +12,7 @@ from datetime import datetime
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from operators.streaming.kafka.handover import GroupCommits
+from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.progress import MOST_PENDING, Commit, Progress
 from operators.streaming.kafka.topic import KafkaTopic
 from schemas.errors import Misconfigured
@@ -29,8 +30,8 @@ class StoppedGroup:
     def __init__(self, topic: KafkaTopic, name: str) -> None:
         self.topic = topic
         self.name = name
-        self._consumer = topic.brokers.consumer(name)
         self._commits = GroupCommits(topic, name)
+        self._positions = Positions(topic, name, self._commits.consumer)
 
     @property
     def partitions(self) -> range:
@@ -46,19 +47,20 @@ class StoppedGroup:
         for owner in {c.owner for c in self.latest().values() if not c.ended and c.owner}:
             self._commits.fence(owner)
         return {
-            partition: commit or Commit(self._first(partition))
+            partition: commit or Commit(Progress(self._positions.watermarks(partition)[0]))
             for partition, commit in self._commits.stable(self.partitions).items()
         }
 
     def commit(self, commits: dict[int, Commit]) -> None:
         """Raises Misconfigured while a process of the flow runs."""
+        consumer = self._commits.consumer
         offsets = [
             TopicPartition(self.topic.name, p, commit.progress.committed, commit.metadata())
             for p, commit in commits.items()
         ]
         try:
             with self.topic.brokers.reporting_outages():
-                for answer in self._consumer.commit(offsets=offsets, asynchronous=False):
+                for answer in consumer.commit(offsets=offsets, asynchronous=False):
                     if answer.error is not None:
                         raise KafkaException(answer.error)
         except Exception as error:
@@ -70,16 +72,7 @@ class StoppedGroup:
             raise
 
     def close(self) -> None:
-        self._consumer.close()
         self._commits.close()
-
-    def _first(self, partition: int) -> Progress:
-        with self.topic.brokers.reporting_outages():
-            first, _ = self._consumer.get_watermark_offsets(
-                TopicPartition(self.topic.name, partition),
-                timeout=self.topic.brokers.settings.timeout_seconds,
-            )
-        return Progress(first)
 
 
 def rewind(group: StoppedGroup, to: datetime) -> dict[int, int]:

@@ -239,17 +239,21 @@ class Transactions:
         """
         if self._failure is not None and error.code() != KafkaError._FENCED:
             error = self._failure
+        try:
+            self._report(error)
+        finally:
+            if self._uncertain is not None or not self._abort():
+                # A new producer with the same id: the brokers end what the old one has begun.
+                self._producer = None
+
+    def _report(self, error: KafkaError) -> None:
         refusal = refused_write(error, self._owner) or self._brokers.to_error(error)
-        if not isinstance(refusal, Misconfigured):
-            if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-                self._brokers.note_outage(error)
-            if self._failing_since is None:
-                log.info("transaction aborted, its records are written again", error=error.str())
-        if self._uncertain is not None or not self._abort():
-            # A new producer with the same id: the brokers end what the old one has begun.
-            self._producer = None
         if isinstance(refusal, Misconfigured):
             raise refusal
+        if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
+            self._brokers.note_outage(error)
+        if self._failing_since is None:
+            log.info("transaction aborted, its records are written again", error=error.str())
 
     def _abort(self) -> bool:
         """Abort the transaction, whether that succeeded.
