@@ -22,6 +22,7 @@ from dataflows.wiring.pauses import following_pauses
 from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import Calibration
+from operators.matching.familiarity import Familiarity
 from operators.metering import Meter, unmetered
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.encoder_table import encoder_source
@@ -263,6 +264,11 @@ class Clients:
     def shipped_calibration(self) -> Calibration:
         """What came with the encoder's weights, or cautious guesses."""
         return Calibration.of_encoder(encoder_source(self._settings.encoder.model))
+
+    @property
+    def familiarity(self) -> Familiarity | None:
+        """Which pictures the encoder knows; None: any."""
+        return Familiarity.of_encoder(encoder_source(self._settings.encoder.model))
 
     async def calibration(self) -> Calibration:
         """The calibration of the encoder in force: fitted to the catalog, or shipped with it.

@@ -167,6 +167,7 @@ async def open_look_parts(
                 settings=settings.matching,
                 cache=clients.cache if settings.matching.cache_seconds else None,
                 vlm=clients.vlm(taxonomy) if settings.vlm.kind != "none" else None,
+                familiarity=clients.familiarity,
                 person_finder=segmenter if calibration.finds_people else None,
                 query_segmenter=clients.query_segmenter
                 if settings.segmenter.kind != "none"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from PIL.Image import Image
+
 from operators.budget import Budget
 from operators.concurrency import gather_or_cancel
 from operators.matching.layers import Layer, detect_layers
@@ -28,6 +30,9 @@ from schemas.looks import (
 )
 from schemas.settings import MatchingSettings
 
+UNFAMILIAR = "unfamiliar-picture"
+"""Why a look is degraded whose picture the encoder was not trained for."""
+
 
 async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatches:
     """The event of ``look``; it also reports a refused picture, no garment, or a missed deadline.
@@ -45,6 +50,7 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
         if known is not None:
             return _matched(run, known.layers, known.person, cached=True)
         subject = await find_subject(run, pictures[0].image)
+        await _note_unfamiliar(run, subject.image)
         layers = await detect_layers(run, [subject.shown_in(pictures[0]), *pictures[1:]])
         matches = await gather_or_cancel(match_layer(run, layer, subject) for layer in layers)
     except (ImageRefused, DeadlineExceeded) as error:
@@ -52,6 +58,15 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
     result = _matched(run, matches, subject.person)
     await store(key, result, parts)
     return result
+
+
+async def _note_unfamiliar(run: LookRun, picture: Image) -> None:
+    """Degrade the look when its picture is unlike those that the encoder was trained on."""
+    familiarity = run.parts.familiarity
+    if familiarity is not None:
+        async with run.budget.enforced("familiarity"):
+            if not await familiarity.knows(picture, run.parts.encoder):
+                run.journal.degrade("encoder", UNFAMILIAR)
 
 
 async def match_layer(run: LookRun, layer: Layer, subject: Subject) -> LayerMatch:

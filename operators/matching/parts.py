@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from operators.matching.calibration import Calibration
+from operators.matching.familiarity import Familiarity
 from operators.matching.tagger import Tagger
 from operators.ports import (
     Cache,
@@ -45,6 +46,8 @@ class MatchParts:
     """None: results are not cached."""
     vlm: VisionLanguageModel | None = None
     """None: the tagger describes layers and similarity ranks products; not a degradation."""
+    familiarity: Familiarity | None = None
+    """None: no picture is unfamiliar to the encoder."""
     person_finder: PersonFinder | None = None
     """None: the whole picture is matched, whoever it shows."""
     query_segmenter: QuerySegmenter | None = None

@@ -84,10 +84,11 @@ async def _encoder(settings: Settings, clients: Clients) -> str:
     except Unavailable:  # reported by the row of redis
         fitted = clients.shipped_calibration.fitted
     calibrated = "calibrated" if fitted else "uncalibrated (`looksync calibrate`)"
+    known = "drawn garments only, no photographs" if clients.familiarity else "any picture"
     finder = find_layer_finder(encoder, settings)
     return (
         f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}\n"
-        f"layers are found by {finder}"
+        f"knows {known}; layers are found by {finder}"
     )
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dataflows.wiring.parts import open_look_parts
 from operators.budget import Budget
-from operators.matching.match import match_look
+from operators.matching.match import UNFAMILIAR, match_look
 from schemas.attributes import Gender
 from schemas.errors import ImageRefused
 from schemas.looks import ImageReference, Look, LookMatches, MatchedProduct
@@ -94,6 +94,11 @@ def print_matches(matches: LookMatches, console: Console) -> None:
         console.print(
             "[yellow]uncalibrated[/]: no probabilities were fitted for this encoder, so every "
             "layer shows its nearest products; `looksync calibrate` fits them to the catalog"
+        )
+    if f"encoder:{UNFAMILIAR}" in matches.degraded:
+        console.print(
+            "[yellow]unfamiliar picture[/]: the sandbox's models know drawn garments only, so what "
+            "they say of this picture means little; docs/models.md lists models for photographs"
         )
     if matches.degraded:
         console.print(f"[yellow]degraded[/]: {', '.join(matches.degraded)}")
