@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import bytewax.operators as op
@@ -23,6 +23,7 @@ from dataflows.wiring.topics import (
     write_to,
 )
 from operators.streaming.dead_letters import dead_letter
+from operators.streaming.engine.batches import BatchedCalls, HandleBatch
 from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.lane import lane
@@ -58,8 +59,12 @@ def handle_records(
     handle: Callable[[Record], Awaitable[Value]],
     policy: CallPolicy,
     runtime: FlowRuntime,
+    handle_batch: HandleBatch[Record, Value] | None = None,
 ) -> KeyedStream[Done[Record, Value] | Failed[Record]]:
-    """Call ``handle`` on each record of ``source``; records of one key are handled in order."""
+    """Call ``handle`` on each record of ``source``; records of one key are handled in order.
+
+    ``handle_batch``: is called first, on what waits; see BatchedCalls.
+    """
     latency = runtime.metrics.stage_latency.labels(runtime.name, "record")
 
     async def handle_timed(record: Record) -> Value:
@@ -69,15 +74,26 @@ def handle_records(
         finally:
             latency.observe(time.perf_counter() - started)
 
+    async def handle_batch_timed(records: Sequence[Record]) -> Sequence[Done[Record, Value] | None]:
+        assert handle_batch is not None, "else the records are called alone"
+        started = time.perf_counter()
+        outcomes = await handle_batch(records)
+        seconds = time.perf_counter() - started
+        for outcome in outcomes:
+            if outcome is not None:
+                latency.observe(seconds)
+        return outcomes
+
     watched = WatchedSource(read_from(source, runtime), source.name, runtime.health)
     records = op.input("records", flow, watched)
-    calls = KeyedCalls(
+    alone = KeyedCalls(
         handle_timed,
         lambda record: record.key,
         policy,
         runtime.lane.thread.loop,
         runtime.members[-1].inputs if runtime.members else runtime.journal,
     )
+    calls = alone if handle_batch is None else BatchedCalls(handle_batch_timed, alone)
     cancel_given_up(calls, runtime)
     runtime.metrics.waiting.labels(runtime.name).set_function(lambda: calls.paused)
     runtime.metrics.oldest_call.labels(runtime.name).set_function(lambda: calls.oldest_seconds)

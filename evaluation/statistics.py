@@ -12,22 +12,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 RESAMPLES = 2000
 BINS = 10
-_LEVEL = 0.95
+_INTERVAL = (2.5, 97.5)
+"""Percentiles."""
 _BOOTSTRAP_SEED = 20260101
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its 95 % confidence interval; all None without a sample."""
+    """A figure with its 95 % confidence interval; all None without a sample."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int
-    """Layers."""
+    """Layers; of a calibration error: pairs."""
 
 
 def hit_at(ranked: Sequence[str], true: Collection[str], k: int) -> float:
@@ -59,6 +61,32 @@ def calibration_error(probabilities: Sequence[float], outcomes: Sequence[bool]) 
     return sum(gaps) / len(predicted)
 
 
+def estimate_calibration(samples: Iterable[tuple[str, float, bool]]) -> Estimate:
+    """Estimate the ECE of (look_id, probability, outcome), as :func:`calibration_error` defines it.
+
+    Chance alone makes an ECE larger than 0, and resampling adds chance: its interval lies rather
+    too high than too low.
+    """
+    looks: dict[str, int] = {}
+    rows, places, gaps = [], [], []
+    for look, probability, outcome in samples:
+        rows.append(looks.setdefault(look, len(looks)))
+        places.append(min(int(probability * BINS), BINS - 1))
+        gaps.append(probability - outcome)
+    if not rows:
+        return Estimate(None, None, None, 0)
+    sums = np.zeros((len(looks), BINS + 1))  # per look: the gap in each bin, and the samples
+    np.add.at(sums, (rows, places), gaps)
+    np.add.at(sums, (rows, BINS), 1)
+
+    def error(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.abs(drawn[:, :BINS]).sum(1) / drawn[:, BINS])
+
+    low, high = np.percentile(error(_resample(sums)), _INTERVAL)
+    value = error(sums.sum(0, keepdims=True))[0]
+    return Estimate(float(value), float(low), float(high), len(rows))
+
+
 def estimate(scores: Iterable[tuple[str, float]]) -> Estimate:
     """Estimate the mean of (look_id, score) pairs, one per layer.
 
@@ -73,11 +101,16 @@ def estimate(scores: Iterable[tuple[str, float]]) -> Estimate:
     if n == 0:
         return Estimate(None, None, None, 0)
     per_look = np.array([[sums[look], counts[look]] for look in sums])  # (looks, 2), float64
+    resampled = _resample(per_look)  # (RESAMPLES, 2): sum of scores, number of layers
+    low, high = np.percentile(resampled[:, 0] / resampled[:, 1], _INTERVAL)
+    mean = per_look[:, 0].sum() / n
+    return Estimate(float(mean), float(low), float(high), n)
+
+
+def _resample(per_look: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over as many looks as ``per_look`` has rows, drawn with replacement: shape
+    (RESAMPLES, columns)."""
     looks = len(per_look)
     rng = np.random.default_rng(_BOOTSTRAP_SEED)
     drawn = rng.multinomial(looks, np.full(looks, 1.0 / looks), size=RESAMPLES)
-    resampled = drawn @ per_look  # (RESAMPLES, 2): sum of scores, number of layers
-    tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.percentile(resampled[:, 0] / resampled[:, 1], [tail, 100 - tail])
-    mean = per_look[:, 0].sum() / n
-    return Estimate(float(mean), float(low), float(high), n)
+    return np.asarray(drawn @ per_look)

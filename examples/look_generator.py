@@ -2,9 +2,10 @@
 
     python examples/look_generator.py 127.0.0.1:9092 FOLDER --market IN
 
-It needs confluent-kafka and nothing from LookSync. A look is JSON that conforms to
+It needs confluent-kafka and Pillow, and nothing from LookSync. A look is JSON that conforms to
 docs/schemas/looks.generated.v1.json. The look_id is derived from the picture's bytes and the
-market, so publishing a folder again repeats the looks, and LookSync answers each of them once.
+market, so publishing a folder again repeats the looks, and LookSync answers each of them once. A
+picture that does not fit in a record is sent smaller.
 """
 
 from __future__ import annotations
@@ -12,15 +13,33 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import io
 import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from confluent_kafka import KafkaError, Message, Producer
+from PIL import Image
 
 TOPIC = "looks.generated"
+LARGEST = 8 * 2**20  # bytes of a record: topics.kafka.max_record_bytes in LookSync's settings
+HEADROOM = 64 * 1024  # of a record, for all but its picture
+SIDE = 2048  # pixels; models see less
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def fitting(picture: bytes) -> bytes:
+    """The picture, or a smaller JPEG when its base64 does not fit in a record."""
+    if len(picture) * 4 // 3 <= LARGEST - HEADROOM:
+        return picture
+    with Image.open(io.BytesIO(picture)) as opened:
+        opened.draft("RGB", (SIDE, SIDE))  # decodes a large JPEG at a fraction of its size
+        smaller = opened.convert("RGB")
+    smaller.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    smaller.save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def look_record(picture: bytes, market: str, user_id: str | None) -> dict[str, object]:
@@ -28,7 +47,7 @@ def look_record(picture: bytes, market: str, user_id: str | None) -> dict[str, o
     return {
         "schema_version": 1,
         "look_id": hashlib.sha256(picture + market.encode()).hexdigest()[:32],
-        "image": {"data": base64.b64encode(picture).decode()},  # or {"url": "https://..."}
+        "image": {"data": base64.b64encode(fitting(picture)).decode()},  # or {"url": "https://..."}
         "user_id": user_id,
         "market": market,
         "preferences": {"excluded_brands": []},
@@ -51,7 +70,8 @@ def main() -> int:
             failed.append(f"{message.key()!r}: {error}")
 
     # Idempotent: a record that the client resends after a broken connection is stored once.
-    producer = Producer({"bootstrap.servers": arguments.brokers, "enable.idempotence": True})
+    settings = {"enable.idempotence": True, "message.max.bytes": LARGEST}
+    producer = Producer({"bootstrap.servers": arguments.brokers, **settings})
     published = 0
     for path in sorted(arguments.folder.iterdir()):
         if path.suffix.lower() in PICTURES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,10 +60,18 @@ def sync_folder(folder: Path) -> None:
 
 def replace_durably(path: Path, data: bytes) -> None:
     """Replace the content of ``path`` atomically: a crash leaves the old or the new content."""
-    draft = path.with_suffix(f"{path.suffix}.{os.getpid()}")
+    draft = draft_of(path)
     write_durably(draft, data)
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def draft_of(path: Path) -> Path:
+    """Where this thread writes ``path`` before it gets its name.
+
+    No two threads share it, of one process or of several, and a crash leaves at most one.
+    """
+    return path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}")
 
 
 def write_durably(path: Path, data: bytes) -> None:

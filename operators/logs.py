@@ -11,17 +11,26 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure(log_format: Literal["console", "json"]) -> None:
-    """Log to standard error at level INFO and above; call once, at the start of the process."""
+    """Log to standard error at level INFO and above; call once, at the start of the process.
+
+    Tracebacks show no local variables: those may hold keys, passwords, and pictures.
+    """
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     exceptions: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks] if log_format == "json" else []
+        [ExceptionRenderer(ExceptionDictTransformer(show_locals=False))]
+        if log_format == "json"
+        else []
     )
     structlog.configure(
         processors=[

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from operators.budget import Budget
+from operators.picture import WHOLE
 from operators.picture import Picture as Picture
+from operators.picture import Wanted as Wanted
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
 from schemas.errors import UnreadableEntry
@@ -33,10 +35,13 @@ Vector = NDArray[np.float32]
 class PictureSource(Protocol):
     """Fetches and decodes pictures safely (operators/images)."""
 
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         """Fetch and decode the referenced picture.
 
-        ``vendor``: whose picture it is, and so whose quota it uses; None for looks.
+        ``vendor``: whose picture it is, and so whose quota it uses; None for looks. ``wanted``: in
+        which size, and which known hashes it will be compared with.
         Raises ImageRefused (do not retry), PictureUnavailable (its host failed), or Unavailable
         (our decoding is away: wait).
         """
@@ -155,6 +160,11 @@ class Located:
     region: Region
     confidence: float
     """Probability, 0..1, that the picture shows the layer at all."""
+    vector: Vector | None = None
+    """The embedding of the region's crop (operators.matching.crops), where it is known already."""
+    reading: float = 1.0
+    """Probability of the reading that the layer belongs to: a dress, or a top and a bottom. Layers
+    of both are located when the picture leaves it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +312,22 @@ class Ledger(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class BatchLedger(Ledger, Protocol):
+    """A ledger that is read and written many entries at a time."""
+
+    async def read_known(self, keys: Sequence[str]) -> dict[str, LedgerEntry]:
+        """The entries that there are and that can be read, in one step; `read` tells why the others
+        are missing."""
+        ...
+
+    async def write_many(self, entries: Sequence[LedgerEntry]) -> None:
+        """Write the entries, each key once, in one step; they are durable when this returns.
+
+        When it raises, each may be written or not.
+        """
+        ...
 
 
 class RefreshSchedule(Protocol):

@@ -60,6 +60,9 @@ class Region(Part):
         return self
 
 
+WHOLE_PICTURE = Region(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
+
+
 class Look(Event):
     """looks.generated: a generated picture and its context. Key: look_id."""
 
@@ -152,6 +155,11 @@ class LookMatches(Event):
     look_id: LookId
     user_id: str | None = None
     market: Market | None = None
+    gender: Gender | None = None
+    preferences: Preferences = Field(
+        default_factory=Preferences,
+        description="The look's explicit preferences, for those who show the products later.",
+    )
     person: Region | None = Field(
         None, description="The person matched; null: nobody was found, so the whole picture was."
     )
@@ -167,8 +175,8 @@ class LookMatches(Event):
     )
     models: dict[str, str] = Field(
         default_factory=dict,
-        description="Role -> model fingerprint. calibration: uncalibrated, if no probabilities "
-        "were fitted for the encoder.",
+        description="Role -> model fingerprint. calibration: what the probabilities were fitted "
+        "to (shipped with the encoder, catalog, or judged looks), or uncalibrated: there are none.",
     )
     index_generation: str = Field("", description="Index collection that the products came from.")
     timings_ms: dict[str, Number] = Field(

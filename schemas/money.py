@@ -30,11 +30,15 @@ def minor_digits(currency: str) -> int:
     return _OTHER_DIGITS.get(currency, 2)
 
 
+MOST_MINOR = 10**15
+"""Beyond, an amount is a mistake."""
+
+
 class Money(Part):
     """An amount in the currency's minor unit: 4999.00 INR is 499900, 12,800 JPY is 12800."""
 
     amount_minor: Whole = Field(
-        ge=0, le=10**15, description="Amount in minor units (paise, cents, yen)."
+        ge=0, le=MOST_MINOR, description="Amount in minor units (paise, cents, yen)."
     )
     currency: Currency = Field(description="ISO 4217 code.")
 

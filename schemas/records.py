@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 SOURCE = "source-position"
 """Header of a flow's output on Kafka: topic/partition/offset of its input record."""
 
+TRACE_HEADERS = ("traceparent", "tracestate")
+"""W3C Trace Context: a flow's output belongs to the trace of its input."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:

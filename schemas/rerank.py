@@ -16,6 +16,8 @@ class RerankMethod(StrEnum):
     """The model's probability of "yes" when asked, per product, whether it is the same item."""
     LIKELIHOOD = "likelihood"
     """The model's likelihood of the layer's query as a description of each product."""
+    SCORE = "score"
+    """A reranking model's probability that each product is the layer, all in a single request."""
     LISTWISE = "listwise"
     """The model's order of all products, in a single request."""
 

@@ -1,4 +1,4 @@
-"""Child processes with a log file, stopped by their process id."""
+"""Child processes with a log file, stopped by their process id; signals to this process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 GRACE_SECONDS = 30.0
 """Between SIGTERM and SIGKILL: a flow finishes its records in flight before it exits."""
@@ -80,6 +81,17 @@ def start(
 def start_looksync(name: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> Child:
     """Start ``looksync ARGUMENTS``."""
     return start(name, [sys.executable, "-m", "services.cli", *arguments], log, env)
+
+
+def stop_signals() -> SimpleQueue[int]:
+    """SIGINT and SIGTERM from now on, as they come, instead of what they do by default.
+
+    Not a threading.Event: a signal handler that sets it deadlocks if it interrupts wait().
+    """
+    stop = SimpleQueue[int]()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: stop.put(number))
+    return stop
 
 
 def free_port(width: int = 1) -> int:

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL.Image import Image
 from pydantic import ValidationError
 
+from operators.picture import REDUCED_HASH, WHOLE, Wanted
 from operators.ports import Candidate, Filters, IndexedAttributes, Picture, Vector
 from operators.stores.index_writes import validate_vector
 from schemas.catalog import LedgerEntry
@@ -84,7 +85,9 @@ class StoredPictures:
         """URLs of pictures that show nothing."""
         self.fetched: list[str] = []
 
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         if reference.url is None:
             image: Image | Exception | None = PillowImage.open(
                 io.BytesIO(reference.data or b"")
@@ -96,7 +99,13 @@ class StoredPictures:
             raise ImageRefused(f"{reference.url}: there is no such picture", reason="not-found")
         if isinstance(image, Exception):
             raise image
-        return Picture(image, pixel_hash(image), reference.url in self.blank)
+        hashes = pixel_hash(image), REDUCED_HASH + pixel_hash(image)
+        return Picture(
+            image,
+            hashes[wanted.reduced],
+            reference.url in self.blank,
+            hashes[not wanted.reduced] if wanted.both_hashes else None,
+        )
 
 
 class InMemoryIndex:
@@ -183,7 +192,7 @@ class InMemoryLedger:
     async def read(self, key: str) -> LedgerEntry | None:
         text = self.entries.get(key)
         try:
-            return None if text is None else LedgerEntry.model_validate_json(text)
+            return None if text is None else LedgerEntry.read(text)
         except ValidationError as error:
             raise UnreadableEntry(key, reason="ledger-unreadable") from error
 
@@ -199,6 +208,15 @@ class InMemoryLedger:
 
         return [await read(key) for key in keys]
 
+    async def read_known(self, keys: Sequence[str]) -> dict[str, LedgerEntry]:
+        errors: list[UnreadableEntry] = []
+        entries = await self.read_many(keys, errors.append)
+        return {entry.key: entry for entry in entries if entry is not None}
+
+    async def write_many(self, entries: Sequence[LedgerEntry]) -> None:
+        for entry in entries:
+            await self.write(entry)
+
     async def write(self, entry: LedgerEntry) -> None:
         self.writes.append(entry.key)
         self.entries[entry.key] = entry.model_dump_json()
@@ -206,7 +224,7 @@ class InMemoryLedger:
     async def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
         for key, text in list(self.entries.items()):
             if key.startswith(prefix):
-                yield LedgerEntry.model_validate_json(text)
+                yield LedgerEntry.read(text)
 
     async def close(self) -> None:
         return None

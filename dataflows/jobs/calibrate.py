@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import compress
+from typing import Self
 
 from dataflows.wiring.parts import open_look_parts
-from operators.matching.calibration import Calibration, Logistic
+from operators.matching.calibration import Calibration, Logistic, Origin
 from operators.matching.judged import JudgedLayer, JudgedProduct, Sold, judge_catalog
 from operators.matching.logistic import fit_logistic
+from operators.ports import ImageTextEncoder
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
 
@@ -28,10 +30,26 @@ are, and not how similar a garment on a person is to its product (docs/decisions
 class HeldOut:
     """A product of a layer that was not fitted to: probabilities, and what is true."""
 
+    picture: str
+    """Products of one picture are not independent."""
     item: float
     is_item: bool
     kind: float
     is_kind: bool
+
+    @classmethod
+    def of(
+        cls, picture: str, product: JudgedProduct, calibration: Calibration, *, by_model: bool
+    ) -> Self:
+        """``product`` weighed by ``calibration``, which has not seen its picture."""
+        features = product.features
+        return cls(
+            picture,
+            calibration.confidence(features, by_model=by_model),
+            product.same_item,
+            calibration.kind_confidence(features, by_model=by_model) or 0.0,
+            product.same_kind,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +69,8 @@ async def calibrate(settings: Settings, sample: int) -> Calibrated:
     """
     async with open_look_parts(settings) as parts:
         encoder = parts.match.encoder
-        if not encoder.reads_text:
-            raise Misconfigured(
-                "confidence compares products with words, and the encoder has an image tower only: "
-                "choose an encoder that reads text (`looksync models list`)"
-            )
-        layers = await judge_catalog(parts.match, sample, random.Random(SEED))
+        require_text(encoder)
+        layers = await judge_catalog(parts.match, sample, SEED)
         if len(layers) < FEWEST_LAYERS:
             raise Misconfigured(
                 f"{len(layers)} products could be judged, {FEWEST_LAYERS} are needed: products in "
@@ -65,6 +79,15 @@ async def calibrate(settings: Settings, sample: int) -> Calibrated:
         calibration, held_out = _fit(parts.match.calibration, layers)
         await parts.calibrations.write(encoder.fingerprint, calibration)
     return Calibrated(encoder.fingerprint, len(layers), held_out)
+
+
+def require_text(encoder: ImageTextEncoder) -> None:
+    """Raise Misconfigured unless ``encoder`` can have probabilities."""
+    if not encoder.reads_text:
+        raise Misconfigured(
+            "confidence compares products with words, and the encoder has an image tower only: "
+            "choose an encoder that reads text (`looksync models list`)"
+        )
 
 
 def _fit(
@@ -78,18 +101,21 @@ def _fit(
         update={
             "same_item": _logistic(fitted_to, [one.same_item for one in fitted_to]),
             "same_kind": _logistic(fitted_to, [one.same_kind for one in fitted_to]),
+            "origin": Origin(
+                source="catalog",
+                pictures=len(layers) - sum(out),
+                pairs=len(fitted_to),
+                fitted_at=datetime.now(UTC),
+            ),
             "same_item_described": None,
             "same_kind_described": None,
+            "origin_described": None,
         }
     )
     return fitted, [
-        HeldOut(
-            fitted.confidence(one.features, by_model=False),
-            one.same_item,
-            fitted.kind_confidence(one.features, by_model=False) or 0.0,
-            one.same_kind,
-        )
-        for one in _products(layers, out)
+        HeldOut.of(str(number), product, fitted, by_model=False)
+        for number, layer in compress(enumerate(layers), out)
+        for product in layer.products
     ]
 
 

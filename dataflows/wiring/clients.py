@@ -1,6 +1,7 @@
 """The owner of a process's clients: the one place where they are constructed from settings.
 
-Longer than 300 lines: a client opened elsewhere could be opened twice, or never closed.
+Longer than 300 lines: a client opened elsewhere could be opened twice, or never closed. Torch,
+transformers and Weaviate's client take seconds to import: each is imported where it is opened.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import Calibration
 from operators.matching.familiarity import Familiarity
 from operators.metering import Meter, unmetered
-from operators.models.batching_encoder import BatchingEncoder
 from operators.models.encoder_table import encoder_source
 from operators.models.vlm.cached import CachedVisionModel
+from operators.models.vlm.deferred import DeferredVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
 from operators.ports import Mirror, VectorStore, VisionLanguageModel
 from operators.stores.index_mirror import SecondaryIndex, SecondaryIndexMirror
@@ -34,18 +35,16 @@ from operators.stores.redis.cache import RedisCache
 from operators.stores.redis.calibrations import RedisCalibrations
 from operators.stores.redis.claims import RedisClaims
 from operators.stores.redis.client import open_redis
+from operators.stores.redis.kept_matches import RedisKeptMatches
 from operators.stores.redis.ledger import RedisLedger
 from operators.stores.redis.ledger_identity import IdentityGuard, LedgerIdentity
+from operators.stores.redis.look_pictures import RedisLookPictures
 from operators.stores.redis.mirrors import MirrorAcknowledgements
 from operators.stores.redis.pauses import RedisPauses
 from operators.stores.redis.schedule import RedisSchedule
 from operators.stores.redis.server import inspect_server, refuse_unsafe, risks
 from operators.stores.sqlite.index import SqliteIndex
 from operators.stores.thumbnails import ThumbnailFolder
-from operators.stores.weaviate.aliases import Aliases, forget_lost_targets
-from operators.stores.weaviate.connection import WeaviateConnection
-from operators.stores.weaviate.index import WeaviateIndex
-from operators.stores.weaviate.schema import Collection
 from operators.streaming.engine.gate import Gate
 from operators.streaming.health.metrics import FlowMetrics
 from operators.vocabulary.taxonomy import Taxonomy
@@ -53,7 +52,12 @@ from schemas.errors import IndexMismatch, Misconfigured, Unavailable
 from schemas.settings import Settings
 
 if TYPE_CHECKING:
+    from dataflows.wiring.encoders import FlowEncoder
     from operators.models.florence_sam2 import FlorenceSam2
+    from operators.stores.weaviate.aliases import Aliases
+    from operators.stores.weaviate.connection import WeaviateConnection
+    from operators.stores.weaviate.index import WeaviateIndex
+    from operators.stores.weaviate.schema import Collection
 
 
 class Closable(Protocol):
@@ -93,11 +97,11 @@ class Clients:
         await self._stack.aclose()
 
     @cached_property
-    def encoder(self) -> BatchingEncoder:
+    def encoder(self) -> FlowEncoder:
         """The encoder in force."""
         return self._closing(self._load_encoder(self._settings.encoder.model))
 
-    def other_encoder(self, model: str) -> BatchingEncoder:
+    def other_encoder(self, model: str) -> FlowEncoder:
         """The encoder of another ``model``, loaded again at each call."""
         return self._closing(self._load_encoder(model))
 
@@ -123,6 +127,8 @@ class Clients:
                     f"index.kind = {index.kind!r} holds one model; for another one set index.path "
                     "to a new file and run `looksync jobs rebuild-index`"
                 )
+            from operators.stores.weaviate.connection import WeaviateConnection
+
             self._weaviate = self._closing(
                 await WeaviateConnection.open(index, self._meter("weaviate"))
             )
@@ -134,9 +140,25 @@ class Clients:
             self._index = await self._open_index()
         return self._index
 
+    async def predecessor_fingerprints(self) -> frozenset[str]:
+        """Earlier encoders whose products the index already holds, embedded by the one in force.
+
+        Raises Misconfigured when Weaviate would acknowledge writes before they can be searched.
+        """
+        if self._settings.index.kind != "weaviate":
+            return frozenset()
+        from operators.stores.weaviate.async_indexing import refuse_async_indexing
+        from operators.stores.weaviate.index import WeaviateIndex
+
+        index = await self.index()
+        await refuse_async_indexing(await self.weaviate(), self._settings.index)
+        return index.predecessor_fingerprints if isinstance(index, WeaviateIndex) else frozenset()
+
     async def restored_index(self) -> VectorStore:
         """As :meth:`index`; also when the collection behind its alias is gone."""
         if self._settings.index.kind == "weaviate":
+            from operators.stores.weaviate.aliases import forget_lost_targets
+
             await forget_lost_targets(await self.weaviate(), self._settings.index.alias)
         return await self.index()
 
@@ -146,6 +168,8 @@ class Clients:
 
     async def aliases(self) -> Aliases:
         """The aliases of the index."""
+        from operators.stores.weaviate.aliases import Aliases
+
         return Aliases(await self.weaviate(), self._settings.index)
 
     @cached_property
@@ -179,9 +203,14 @@ class Clients:
         mirror = SecondaryIndexMirror(find, open_collection, self.acknowledgements)
         return await self._stack.enter_async_context(mirror.running())
 
-    def vlm(self, taxonomy: Taxonomy) -> VisionLanguageModel:
-        """The vision-language model, its answers cached unless the settings say otherwise."""
+    async def vlm(self, taxonomy: Taxonomy, *, deferred: bool) -> VisionLanguageModel:
+        """The vision-language model, its answers cached unless the settings say otherwise.
+
+        ``deferred``: an embedded one is loaded when it is first asked.
+        """
         model, seconds = self.vlm_without_cache(taxonomy), self._settings.vlm.cache_seconds
+        if isinstance(model, DeferredVisionModel) and not deferred:
+            await model.load()
         return CachedVisionModel(model, self.cache, seconds) if seconds else model
 
     def vlm_without_cache(self, taxonomy: Taxonomy) -> VisionLanguageModel:
@@ -193,10 +222,7 @@ class Clients:
 
         settings = self._settings.vlm
         if settings.kind == "embedded":
-            # Not at the top: transformers' model classes take seconds to load.
-            from operators.models.vlm.embedded import EmbeddedVisionModel
-
-            return self._closing(EmbeddedVisionModel.load(settings, taxonomy, repaired))
+            return self._closing(DeferredVisionModel(settings, taxonomy, repaired))
         model = self._closing(OpenAIVisionModel(settings, taxonomy, repaired, self._meter("vlm")))
         if self._metrics is not None:
             self._metrics.breaker_open.labels("vlm").set_function(lambda: model.fails_every_call)
@@ -205,7 +231,6 @@ class Clients:
     @cached_property
     def query_segmenter(self) -> FlorenceSam2:
         """Cuts a layer out of a look by its query."""
-        # Not at the top: transformers' model classes take seconds to load.
         from operators.models.florence_sam2 import FlorenceSam2
 
         segmenter = self._settings.segmenter
@@ -306,6 +331,30 @@ class Clients:
         )
 
     @cached_property
+    def kept_matches(self) -> RedisKeptMatches:
+        """What the API can tell of looks."""
+        return self._closing(
+            RedisKeptMatches(
+                self.redis,
+                self._settings.redis.reads,
+                self._settings.api.kept_hours * 3600,
+                self._observed("matches"),
+            )
+        )
+
+    @cached_property
+    def look_pictures(self) -> RedisLookPictures:
+        """What the API can show of looks."""
+        return self._closing(
+            RedisLookPictures(
+                self.redis,
+                self._settings.redis.reads,
+                self._settings.api.kept_hours * 3600,
+                self._observed("pictures"),
+            )
+        )
+
+    @cached_property
     def redis(self) -> Redis:
         """The one Redis client; starts the embedded server if the settings ask for it."""
         settings = self._settings.redis
@@ -316,13 +365,15 @@ class Clients:
         self._stack.push_async_callback(client.aclose)
         return client
 
-    def _load_encoder(self, model: str) -> BatchingEncoder:
+    def _load_encoder(self, model: str) -> FlowEncoder:
         return load_flow_encoder(self._settings, model, self._metrics)
 
     async def _open_index(self) -> VectorStore:
         settings, encoder = self._settings.index, self.encoder
         observe = self._observed("index.writes")
         if settings.kind == "weaviate":
+            from operators.stores.weaviate.index import WeaviateIndex
+
             return self._closing(
                 await WeaviateIndex.open(
                     await self.weaviate(),
@@ -344,6 +395,8 @@ class Clients:
         )
 
     async def _open_collection(self, collection: Collection) -> WeaviateIndex:
+        from operators.stores.weaviate.index import WeaviateIndex
+
         return await WeaviateIndex.open(
             await self.weaviate(),
             self._settings.index,

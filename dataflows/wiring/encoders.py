@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from operators.models.batching_encoder import BatchingEncoder
+from operators.metering import unmetered
+from operators.models.encoder_name import VLLM
+from operators.models.encoder_table import encoder_source
 from operators.models.load_encoder import load_encoder
+from operators.models.vllm_encoder import VllmEncoder
 from operators.models.vlm.prompts import Prompts
+from operators.picture import REDUCED_SIDE
 from operators.streaming.health.metrics import FlowMetrics
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
+
+if TYPE_CHECKING:
+    from operators.models.batching_encoder import BatchingEncoder
+
+    FlowEncoder: TypeAlias = BatchingEncoder | VllmEncoder
+    """In this process, or on a server."""
 
 
 class Capabilities(Protocol):
@@ -22,24 +32,34 @@ class Capabilities(Protocol):
     def finds_layers(self) -> bool: ...
 
 
-def load_flow_encoder(
-    settings: Settings, model: str, metrics: FlowMetrics | None
-) -> BatchingEncoder:
+def load_flow_encoder(settings: Settings, model: str, metrics: FlowMetrics | None) -> FlowEncoder:
     """The encoder ``model``, otherwise as in ``settings``.
 
     Raises Misconfigured; also when no part would find layers with it: nothing is embedded in vain.
+    Raises Unavailable when its server is away.
     """
-    settings = settings.model_copy(
-        update={"encoder": settings.encoder.model_copy(update={"model": model})}
-    )
+    source = encoder_source(model)
+    served = source.startswith(VLLM)
+    chosen = settings.encoder.model_copy(update={"model": source if served else model})
+    settings = settings.model_copy(update={"encoder": chosen})
 
     def observe(batches: str, size: int, waited_seconds: float) -> None:
         if metrics is not None:
             metrics.observe_batches(batches)(size, waited_seconds)
 
-    encoder = load_encoder(settings.encoder, observe)
+    encoder: FlowEncoder
+    if served:
+        meter = unmetered if metrics is None else metrics.meter("encoder")
+        encoder = VllmEncoder.load(chosen, meter)
+    else:
+        encoder = load_encoder(chosen, observe)
     find_layer_finder(encoder, settings)
     return encoder
+
+
+def reduced_suffice(encoder: FlowEncoder, settings: Settings) -> bool:
+    """Whether the encoder and the thumbnails take no more pixels than reduced pictures have."""
+    return max(encoder.resolution, settings.thumbnails.max_side) <= REDUCED_SIDE
 
 
 def find_layer_finder(encoder: Capabilities, settings: Settings) -> str:

@@ -6,42 +6,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import structlog
 from redis.asyncio import Redis
 
 from dataflows.wiring.clients import Clients
-from dataflows.wiring.encoders import find_layer_finder
+from dataflows.wiring.encoders import reduced_suffice
+from dataflows.wiring.match_parts import open_match_parts, taxonomy_of
 from operators.catalog.backfill import BackfillParts
 from operators.catalog.mapping import load_mappings
 from operators.catalog.parts import CatalogParts
 from operators.catalog.rebuild import RebuildParts
 from operators.catalog.standardise import Standardiser
 from operators.matching.parts import MatchParts
-from operators.matching.patch_segmenter import PatchSegmenter
-from operators.matching.tagger import Tagger
-from operators.models.vlm.probe import probe_vlm
 from operators.ports import Claims, RefreshSchedule, VectorStore
-from operators.stores.lost_index import LostIndex
 from operators.stores.redis.calibrations import RedisCalibrations
 from operators.stores.redis.ledger_identity import (
     IdentityGuard,
-    LedgerIdentity,
     require_ledger,
 )
 from operators.stores.redis.mirrors import MirrorAcknowledgements
-from operators.stores.weaviate.aliases import Aliases
-from operators.stores.weaviate.async_indexing import refuse_async_indexing
-from operators.stores.weaviate.index import WeaviateIndex
-from operators.stores.weaviate.schema import Collection
 from operators.streaming.engine.gate import Gate
 from operators.streaming.health.metrics import FlowMetrics
-from operators.vocabulary.taxonomy import Taxonomy
-from schemas.attributes import Department
-from schemas.errors import IndexLost, LedgerLost, Unavailable
 from schemas.settings import Settings
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from operators.stores.weaviate.aliases import Aliases
+    from operators.stores.weaviate.schema import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +91,7 @@ async def open_catalog_parts(
     """
     async with Clients(settings, metrics) as clients:
         index = await clients.index()
-        if settings.index.kind == "weaviate":
-            await refuse_async_indexing(await clients.weaviate(), settings.index)
+        predecessors = await clients.predecessor_fingerprints()
         identity = await clients.ledger_identity(index, identity_file)
         await clients.thumbnails.require_writable()
         if gate is not None:
@@ -109,7 +99,7 @@ async def open_catalog_parts(
         yield CatalogParts(
             mappings=load_mappings(settings.catalog.mappings),
             standardiser=Standardiser(
-                clients.encoder, _taxonomy(clients), settings.catalog.zero_shot_threshold
+                clients.encoder, taxonomy_of(clients), settings.catalog.zero_shot_threshold
             ),
             pictures=clients.pictures,
             encoder=clients.encoder,
@@ -118,9 +108,8 @@ async def open_catalog_parts(
             thumbnails=clients.thumbnails,
             schedule=clients.schedule,
             mirror=await clients.mirror(),
-            predecessor_fingerprints=(
-                index.predecessor_fingerprints if isinstance(index, WeaviateIndex) else frozenset()
-            ),
+            reduced_suffice=reduced_suffice(clients.encoder, settings),
+            predecessor_fingerprints=predecessors,
         )
 
 
@@ -130,6 +119,7 @@ async def open_look_parts(
     metrics: FlowMetrics | None = None,
     *,
     online: bool = False,
+    one_look: bool = False,
     gate: Gate | None = None,
 ) -> AsyncIterator[LookParts]:
     """Open the parts of the look flow. Raises Misconfigured or Unavailable.
@@ -137,78 +127,14 @@ async def open_look_parts(
     ``gate``: closed while the flow is paused.
     ``online``: a user is waiting, so without the ledger or the index the answer is degraded. The
     stream instead waits for the ledger (Unavailable) or stops (LedgerLost, IndexLost).
+    ``one_look``: they are opened for a single look, which may be known, so an embedded
+    vision-language model is loaded when it is first asked.
     """
     async with Clients(settings, metrics, online=online) as clients:
-        encoder, taxonomy = clients.encoder, _taxonomy(clients)
-        calibration = await clients.calibration()
-        log.info("layers are found", by=find_layer_finder(encoder, settings))
-        await _check_vlm(settings)
-        segmenter = tagger = None
-        if encoder.finds_layers:
-            segmenter = PatchSegmenter(encoder, list(Department), calibration)
-            await segmenter.prepare()
-        if encoder.reads_text:
-            tagger = Tagger(encoder, taxonomy)
-            await tagger.prepare()
-        index, identity = await _index_and_ledger(clients, online=online)
+        match = await open_match_parts(clients, settings, online=online, one_look=one_look)
         if gate is not None:
             await clients.follow_pauses("looks", gate)
-        yield LookParts(
-            match=MatchParts(
-                pictures=clients.pictures,
-                encoder=encoder,
-                index=index,
-                ledger=clients.ledger(IdentityGuard(identity)),
-                require_ledger=not online,
-                segmenter=segmenter,
-                tagger=tagger,
-                calibration=calibration,
-                thumbnails=clients.thumbnails,
-                settings=settings.matching,
-                cache=clients.cache if settings.matching.cache_seconds else None,
-                vlm=clients.vlm(taxonomy) if settings.vlm.kind != "none" else None,
-                familiarity=clients.familiarity,
-                person_finder=segmenter if calibration.finds_people else None,
-                query_segmenter=clients.query_segmenter
-                if settings.segmenter.kind != "none"
-                else None,
-            ),
-            claims=clients.claims,
-            calibrations=clients.calibrations,
-        )
-
-
-async def _index_and_ledger(
-    clients: Clients, *, online: bool
-) -> tuple[VectorStore, LedgerIdentity | None]:
-    """The index, and the identity of its ledger.
-
-    ``online``: None for a ledger that is lost or away; for a lost index, one that reports the loss.
-    """
-    generation = "lost"
-    try:
-        index = await clients.index()
-        generation = index.generation
-        return index, await clients.ledger_identity(index)
-    except (Unavailable, LedgerLost):
-        if not online or generation == "lost":
-            raise
-        return index, None
-    except IndexLost as error:
-        if not online:
-            raise
-        log.error("the index is lost", error=str(error))
-        return LostIndex(generation, error), None
-
-
-async def _check_vlm(settings: Settings) -> None:
-    """Stop now for what is certain to fail every look; later the model's failures only degrade."""
-    if settings.vlm.kind != "openai":
-        return
-    try:
-        await probe_vlm(settings.vlm)
-    except Unavailable as error:
-        log.warning("looks are matched without the model until it answers", error=str(error))
+        yield LookParts(match=match, claims=clients.claims, calibrations=clients.calibrations)
 
 
 @asynccontextmanager
@@ -250,6 +176,7 @@ async def open_index_repair(settings: Settings) -> AsyncIterator[IndexRepair]:
                 thumbnails=clients.thumbnails,
                 encoder=clients.encoder,
                 index=await clients.restored_index(),
+                reduced_suffice=reduced_suffice(clients.encoder, settings),
                 thumbnails_first=True,
             ),
             schedule=clients.schedule,
@@ -286,12 +213,6 @@ async def open_reembed(settings: Settings, to: str) -> AsyncIterator[ReembedPart
                 thumbnails=clients.thumbnails,
                 encoder=encoder,
                 index=await clients.collection(made),
+                reduced_suffice=reduced_suffice(encoder, settings),
             ),
         )
-
-
-def _taxonomy(clients: Clients) -> Taxonomy:
-    """The vocabulary; zero-shot answers are limited to the labels the encoder was trained on."""
-    labels = clients.shipped_calibration.labels
-    taxonomy = Taxonomy.load()
-    return taxonomy if labels is None else taxonomy.answering_with(labels)

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from dataflows.wiring.embedded import embedded_services
+from dataflows.wiring.command_redis import open_command_redis
 from operators.concurrency import running
-from operators.stores.redis.client import open_redis
 from operators.stores.redis.pauses import RedisPauses
 from operators.streaming.engine.gate import Gate
 from schemas.errors import Misconfigured, Unavailable
@@ -24,12 +23,8 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def open_pauses(settings: Settings) -> AsyncIterator[RedisPauses]:
     """For commands. Raises Misconfigured or Unavailable."""
-    with embedded_services(settings) as url:
-        client = open_redis(url, settings.redis if settings.redis.kind == "url" else None)
-        try:
-            yield RedisPauses(client)
-        finally:
-            await client.aclose()
+    async with open_command_redis(settings) as client:
+        yield RedisPauses(client)
 
 
 @asynccontextmanager

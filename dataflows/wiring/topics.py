@@ -15,7 +15,7 @@ from bytewax.outputs import FixedPartitionedSink
 from prometheus_client import Gauge
 
 from dataflows.runtime import FlowRuntime
-from operators.streaming.engine.keyed_calls import KeyedCalls
+from operators.streaming.engine.batches import Calls
 from operators.streaming.files.sink import FileTopicSink
 from operators.streaming.files.source import FileTopicSource
 from operators.streaming.files.topic import FileTopic
@@ -28,15 +28,12 @@ from operators.streaming.kafka.sink import KafkaTopicSink, Output
 from operators.streaming.kafka.source import KafkaTopicSource
 from operators.streaming.kafka.topic import KafkaTopic
 from schemas.errors import LookSyncError, Misconfigured
-from schemas.records import SOURCE, Record
+from schemas.records import SOURCE, TRACE_HEADERS, Record
 from schemas.settings import TopicSettings
 
 log = structlog.get_logger()
 
 FlowTopic = FileTopic | KafkaTopic
-
-TRACE_HEADERS = ("traceparent", "tracestate")
-"""W3C Trace Context: a flow's output belongs to the trace of its input."""
 
 
 def open_topic(topics: TopicSettings, name: str) -> FlowTopic:
@@ -105,7 +102,7 @@ def read_from(
     return source
 
 
-def cancel_given_up(calls: KeyedCalls[Record, Any], runtime: FlowRuntime) -> None:
+def cancel_given_up(calls: Calls[Record, Any], runtime: FlowRuntime) -> None:
     """On Kafka, cancel ``calls`` whose partitions go to another process."""
     loop = runtime.lane.thread.loop
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from operators.picture import REDUCED_HASH
 from operators.ports import IndexedAttributes, Ledger, VectorStore
 from operators.vocabulary.price_bucket import price_bucket
 from sandbox.life import ProductTruth, Truth
@@ -38,7 +39,8 @@ async def compare_index(truth: Truth, index: VectorStore, ledger: Ledger) -> Ind
     """Compare every true product, and report products that should not exist.
 
     Attributes that the vendor did not state may have any value, but their source must be
-    ``model``. Two products must have the same image hash exactly when they share a picture.
+    ``model``. Two products must have the same image hash exactly when they share a picture;
+    hashes of whole and of reduced pictures differ (docs/decisions/172).
     """
     indexed = {key: attributes async for key, attributes in index.scan()}
     entries = {entry.key: entry async for entry in ledger.scan()}
@@ -135,11 +137,12 @@ def _stated_attributes(product: ProductTruth) -> dict[str, str]:
 def _picture_differences(
     products: dict[str, ProductTruth], indexed: dict[str, IndexedAttributes]
 ) -> Iterator[Difference]:
-    hash_of: dict[str, str] = {}
+    hash_of: dict[tuple[str, bool], str] = {}
     picture_of: dict[str, str] = {}
     for key, product in products.items():
         found = indexed[key].image_hash
-        expected = hash_of.setdefault(product.picture, found)
+        reduced = found.startswith(REDUCED_HASH)
+        expected = hash_of.setdefault((product.picture, reduced), found)
         if found != expected:
             yield Difference(key, "index.image_hash", f"{expected}, of {product.picture}", found)
         elif (shown := picture_of.setdefault(found, product.picture)) != product.picture:

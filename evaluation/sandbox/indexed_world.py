@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from PIL import Image
 
+from operators.catalog.standardise import Standardiser
 from operators.ports import (
     ImageTextEncoder,
     IndexedAttributes,
@@ -55,9 +57,10 @@ async def index_world(
     encoder: ImageTextEncoder,
     index: VectorStore,
     ledger: MemoryLedger,
-    thumbnails: Thumbnails | None = None,
+    thumbnails: Thumbnails,
+    standardiser: Standardiser,
 ) -> None:
-    """Index every live product of ``world``, with only the attributes its vendor states.
+    """Index every live product of ``world``: what its vendor states, completed by ``standardiser``.
 
     Meant for a few thousand products. Pictures shared by products are embedded once.
     """
@@ -68,18 +71,26 @@ async def index_world(
         with Image.open(world.pictures / product.picture_file) as opened:
             picture = opened.convert("RGB")
         vectors[product.picture] = await encoder.encode_image(picture)
-        if thumbnails is not None:
-            for other in products:
-                if other.picture == product.picture:
-                    await thumbnails.put(other.key, picture)
+        for other in products:
+            if other.picture == product.picture:
+                await thumbnails.put(other.key, picture)
+
+    async def write(product: ProductTruth) -> None:
+        vector = vectors[product.picture]
+        indexed, entry = _indexed(product), _entry(product)
+        seen = await standardiser.standardise(entry.update, vector)
+        completed = {
+            name: found.value
+            for name in ("category", "colour", "pattern")
+            if getattr(indexed, name) is None and (found := getattr(seen, name)) is not None
+        }
+        await index.upsert(product.key, vector, replace(indexed, **completed))
+        await ledger.write(entry)
 
     pictured = list({product.picture: product for product in products}.values())
     for start in range(0, len(pictured), 64):
         await asyncio.gather(*map(embed, pictured[start : start + 64]))
-    await asyncio.gather(
-        *(index.upsert(p.key, vectors[p.picture], _indexed(p)) for p in products),
-        *(ledger.write(_entry(p)) for p in products),
-    )
+    await asyncio.gather(*map(write, products))
 
 
 def _indexed(product: ProductTruth) -> IndexedAttributes:

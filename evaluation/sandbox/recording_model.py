@@ -43,7 +43,8 @@ class CountingModel:
         candidates: Sequence[bytes],
         budget: Budget,
     ) -> list[float | None]:
-        self.calls += 1 if method is RerankMethod.LISTWISE else len(candidates)
+        at_once = method in (RerankMethod.LISTWISE, RerankMethod.SCORE)
+        self.calls += 1 if at_once else len(candidates)
         return await self._model.rerank(method, query, region, candidates, budget)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import colorsys
 import io
-import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from PIL import Image
 
 from sandbox.life import LookTruth
 from sandbox.world import COLOURS, DEPARTMENTS, SLEEVES, Box, Garment, Printing, draw_look
-from sandbox.world.garments import RGB, lab
+from sandbox.world.garments import RGB, shade_of
 from schemas.looks import Region
 
 QUALITY = 92
@@ -171,16 +170,16 @@ def _outfit(look: LookTruth, rng: random.Random) -> Mapping[str, Garment]:
 
 def _shade(name: str, rng: random.Random) -> RGB:
     hue, saturation, value = colorsys.rgb_to_hsv(*(c / 255 for c in COLOURS[name]))
-    for _ in range(50):
+
+    def draw() -> RGB:
         red, green, blue = colorsys.hsv_to_rgb(
             (hue + rng.uniform(-6, 6) / 360) % 1,
             min(1, saturation * rng.uniform(0.75, 1.1)),
             min(1, value * rng.uniform(0.78, 1.12)),
         )
-        shade = (round(255 * red), round(255 * green), round(255 * blue))
-        if min(COLOURS, key=lambda other: math.dist(lab(COLOURS[other]), lab(shade))) == name:
-            return shade
-    return COLOURS[name]
+        return round(255 * red), round(255 * green), round(255 * blue)
+
+    return shade_of(name, draw)
 
 
 def _wall(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -42,6 +42,8 @@ class Variant:
     report: LookReport
     calls: float
     """Requests to the vision-language model per look."""
+    cpu_ms: float
+    """Processor time of this process per look."""
 
 
 def ablation_table(variants: Mapping[str, Variant]) -> Table:
@@ -50,16 +52,20 @@ def ablation_table(variants: Mapping[str, Variant]) -> Table:
         "exact_hit_at_1": "hit@1",
         "exact_hit_at_10": "hit@10",
         "near_attribute_agreement": "near agree",
+        "near_closest_first": "closest first",
         "exact_wrongly_abstained": "wrongly abst.",
         "absent_abstained": "absent abst.",
     }
-    table = _table("Ways of matching", "", *columns.values(), "p50 ms", "p95 ms", "calls/look")
+    table = _table(
+        "Ways of matching", "", *columns.values(), "p50 ms", "p95 ms", "CPU ms", "calls/look"
+    )
     for name, variant in variants.items():
         report = variant.report
         table.add_row(
             name,
             *(_value(report.quality[figure]) for figure in columns),
             *("–" if ms is None else f"{ms:.0f}" for ms in (report.p50_ms, report.p95_ms)),
+            f"{variant.cpu_ms:.0f}",
             f"{variant.calls:.1f}",
         )
     return table

@@ -67,7 +67,10 @@ async def apply_packet(
     """
     moment = now()
     check_version(packet.version, moment)
-    mapped = await _map_payload(packet, parts)
+    if is_long(packet):
+        mapped = await asyncio.to_thread(map_payload, packet, parts)
+    else:
+        mapped = map_payload(packet, parts)
     if mapped is None:
         return await _apply(packet, None, position, parts, moment)
     applied = await _apply(packet, mapped.update, position, parts, moment)
@@ -107,7 +110,7 @@ async def _apply(
     return await _commit(done, before, packet, position, parts, moment)
 
 
-async def _map_payload(packet: Packet, parts: CatalogParts) -> MappedUpdate | None:
+def map_payload(packet: Packet, parts: CatalogParts) -> MappedUpdate | None:
     """The update in ``packet``; None for a kind without a payload. Raises InvalidUpdate."""
     if packet.kind.is_ours:
         return None
@@ -120,9 +123,12 @@ async def _map_payload(packet: Packet, parts: CatalogParts) -> MappedUpdate | No
         )
     if packet.kind is PacketKind.DELETE:
         return None
-    if _characters(packet.payload, _LONG_PAYLOAD) > _LONG_PAYLOAD:
-        return await asyncio.to_thread(map_packet, packet, mapping)
     return map_packet(packet, mapping)
+
+
+def is_long(packet: Packet) -> bool:
+    """Whether the payload is to be mapped in a thread."""
+    return _characters(packet.payload, _LONG_PAYLOAD) > _LONG_PAYLOAD
 
 
 def _characters(value: object, most: int) -> int:
@@ -151,25 +157,35 @@ async def _commit(
     now: datetime,
 ) -> Applied:
     """Schedule the next refresh, write the ledger, and build the change event."""
-    entry = done.entry
-    if done.decision is not Decision.UNCHANGED:
-        # After an unchanged packet the previous change stays the last one: if a crash loses its
-        # event, replaying its packet publishes it again.
-        entry = entry.model_copy(
-            update={"last_position": position, "last_decision": done.decision, "changed_at": now}
-        )
+    entry = with_history(done.entry, done.decision, position, now)
     due = next_refresh(entry, now)
     if due is not None:
         await parts.schedule.set(entry.key, due)
     await parts.ledger.write(entry)
-    if due is None and (packet.kind is PacketKind.REFRESH or _may_be_scheduled(before)):
+    if due is None and (packet.kind is PacketKind.REFRESH or may_be_scheduled(before)):
         await parts.schedule.set(entry.key, None)
     change = None if done.decision is Decision.UNCHANGED else change_of(entry)
     pending = entry.picture_pending.reason if entry.picture_pending else None
     return Applied(done.decision, change, done.embeddings, pending)
 
 
-def _may_be_scheduled(before: LedgerEntry | None) -> bool:
+def with_history(
+    entry: LedgerEntry, decision: Decision, position: str, now: datetime
+) -> LedgerEntry:
+    """``entry``, last changed by the packet at ``position``, if that changed it.
+
+    After an unchanged packet the previous change stays the last one: if a crash loses its event,
+    replaying its packet publishes it again.
+    """
+    if decision is Decision.UNCHANGED:
+        return entry
+    return entry.model_copy(
+        update={"last_position": position, "last_decision": decision, "changed_at": now}
+    )
+
+
+def may_be_scheduled(before: LedgerEntry | None) -> bool:
+    """Whether a refresh of the product may have been scheduled."""
     return before is not None and (
         before.picture_pending is not None or before.update.sale_price is not None
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from operators.concurrency import gather_or_cancel
+from operators.picture import REDUCED_HASH
 from operators.ports import (
     Filters,
     ImageTextEncoder,
@@ -25,6 +26,7 @@ from operators.ports import (
     PictureSource,
     Thumbnails,
     VectorStore,
+    Wanted,
 )
 from operators.vocabulary.views import indexed_attributes
 from schemas.catalog import LedgerEntry
@@ -51,6 +53,8 @@ class BackfillParts:
     thumbnails: Thumbnails
     encoder: ImageTextEncoder
     index: VectorStore
+    reduced_suffice: bool = False
+    """Reduced pictures have all the pixels that the encoder takes."""
     thumbnails_first: bool = False
     """True: the vendors' servers are asked only for pictures without a thumbnail."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -157,7 +161,7 @@ async def _write(entry: LedgerEntry, parts: BackfillParts, result: Pass) -> None
     if await parts.ledger.read(entry.key) == entry:
         parts.embedded[entry.key] = entry.image_hash
         await parts.index.upsert(entry.key, vector, indexed)
-        result.embedded_by_thumbnail += picture.pixel_hash != entry.image_hash
+        result.embedded_by_thumbnail += not picture.has_hash(entry.image_hash)
     result.embedded += 1
 
 
@@ -194,10 +198,13 @@ async def _fetch_original(entry: LedgerEntry, parts: BackfillParts) -> Picture |
     if entry.image_url is None:
         return None
     try:
-        picture = await parts.pictures.fetch(ImageReference(url=entry.image_url))
+        # As it was hashed, if the encoder can take it so.
+        reduced = parts.reduced_suffice and (entry.image_hash or "").startswith(REDUCED_HASH)
+        wanted = Wanted(reduced, (entry.image_hash,))
+        picture = await parts.pictures.fetch(ImageReference(url=entry.image_url), None, wanted)
     except (ImageRefused, PictureUnavailable):
         return None
-    return picture if picture.pixel_hash == entry.image_hash else None
+    return picture if picture.has_hash(entry.image_hash) else None
 
 
 async def _read_thumbnail(entry: LedgerEntry, parts: BackfillParts) -> Picture | None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from operator import attrgetter
 
 from operators.catalog.rules import READ_BY_RULES
 from operators.vocabulary.views import newest, product_of, published_version
+from schemas.base import built
 from schemas.catalog import (
     UNKNOWN_VERSION,
     Decision,
@@ -126,7 +128,7 @@ def _without_versions(before: LedgerEntry) -> LedgerEntry:
 def _with_upsert(before: LedgerEntry, version: int, update: ProductUpdate) -> LedgerEntry:
     """The entry after an upsert: all its fields except those set by newer patches."""
     newer = {field: patch for field, patch in before.patched.items() if patch > version}
-    fields = update.model_dump() | before.update.model_dump(include=set(newer))
+    kept = {field: getattr(before.update, field) for field in newer}
     return before.model_copy(
         update={
             "version": version,
@@ -134,7 +136,7 @@ def _with_upsert(before: LedgerEntry, version: int, update: ProductUpdate) -> Le
             "deleted_version": None,
             "version_unknown": False,
             "patched": newer,
-            "update": ProductUpdate.model_validate(fields),
+            "update": update.model_copy(update=kept),
         }
     )
 
@@ -152,11 +154,11 @@ def _with_patch(
     before: LedgerEntry, version: int, update: ProductUpdate, fields: set[str]
 ) -> LedgerEntry:
     """The entry after a patch of ``fields``, each with the patch's version."""
-    values = before.update.model_dump() | update.model_dump(include=fields)
+    values = {field: getattr(update, field) for field in fields}
     return before.model_copy(
         update={
             "patched": dict(sorted({**before.patched, **dict.fromkeys(fields, version)}.items())),
-            "update": ProductUpdate.model_validate(values),
+            "update": before.update.model_copy(update=values),
         }
     )
 
@@ -175,6 +177,9 @@ def _tombstone(before: LedgerEntry, version: int) -> LedgerEntry:
     )
 
 
+_read_by_rules = attrgetter(*READ_BY_RULES)
+
+
 def picture_may_have_changed(
     before: LedgerEntry, after: LedgerEntry, packet: Packet, update: ProductUpdate | None
 ) -> bool:
@@ -190,8 +195,9 @@ def picture_may_have_changed(
 
 def needs_restandardising(before: LedgerEntry, after: LedgerEntry) -> bool:
     """Whether a field that standardisation reads has changed."""
-    fields = set(READ_BY_RULES)
-    return before.update.model_dump(include=fields) != after.update.model_dump(include=fields)
+    if before.update is after.update:
+        return False
+    return _read_by_rules(before.update) != _read_by_rules(after.update)
 
 
 def change_of(entry: LedgerEntry) -> ProductChange:
@@ -204,17 +210,21 @@ def change_of(entry: LedgerEntry) -> ProductChange:
     deleted = entry.last_decision is Decision.DELETED
     version = entry.deleted_version if deleted else published_version(entry)
     upserted = UNKNOWN_VERSION if entry.version is None else entry.version
-    return ProductChange(
-        event_id=change_event_id(entry.key, entry.last_position),
-        key=entry.key,
-        decision=entry.last_decision,
-        version=UNKNOWN_VERSION if version is None else version,
-        changed_at=entry.changed_at,
-        product=None if deleted else product_of(entry, entry.changed_at),
-        position=entry.last_position,
-        upsert_version=None if deleted else upserted,
-        patched={} if deleted else entry.patched,
-        picture_pending=None if deleted else entry.picture_pending,
+    return built(
+        ProductChange,
+        {
+            "schema_version": 1,
+            "event_id": change_event_id(entry.key, entry.last_position),
+            "key": entry.key,
+            "decision": entry.last_decision,
+            "version": UNKNOWN_VERSION if version is None else version,
+            "changed_at": entry.changed_at,
+            "product": None if deleted else product_of(entry, entry.changed_at),
+            "position": entry.last_position,
+            "upsert_version": None if deleted else upserted,
+            "patched": {} if deleted else entry.patched,
+            "picture_pending": None if deleted else entry.picture_pending,
+        },
     )
 
 

@@ -6,6 +6,7 @@ costs that field, not the product, and is noted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -69,7 +70,8 @@ def _read_fields(
     values: dict[str, Any] = {}
     notes: list[Note] = []
     is_sale_read = True
-    for name, field in mapping.fields.items():
+    for name in mapping.fields if whole else _fields_said(payload, mapping):
+        field = mapping.fields[name]
         try:
             found = _find(name, field, payload, whole)
             if found is not None:
@@ -88,6 +90,38 @@ def _read_fields(
         # A sale without its dates would never end.
         values = {name: value for name, value in values.items() if name not in SALE_FIELDS}
     return values, notes
+
+
+def _fields_said(payload: dict[str, Any], mapping: Mapping) -> Iterable[str]:
+    """The fields that the payload of a patch may say something about, in their order."""
+    by_name = _fields_by_name(mapping)
+    said = by_name[None].union(*(by_name[name] for name in payload if name in by_name))
+    return said if len(said) < 2 else filter(said.__contains__, mapping.fields)
+
+
+@lru_cache(1024)
+def _fields_by_name(mapping: Mapping) -> dict[str | None, frozenset[str]]:
+    """By a name in a payload, the fields that it may say something about; None: those that an empty
+    payload may say something about, too."""
+    fields: dict[str | None, set[str]] = {None: set()}
+    for field, rule in mapping.fields.items():
+        for name in _names_that_say(field, rule) or (None,):
+            fields.setdefault(name, set()).add(field)
+    return {name: frozenset(said) for name, said in fields.items()}
+
+
+def _names_that_say(name: str, field: MappedField) -> frozenset[str] | None:
+    """The names of a payload without which it says nothing about the field: most patches have few
+    of them. None: unknown, or an empty payload says something."""
+    names: set[str] = set()
+    for path in field.paths:
+        if path.roots is None:
+            return None
+        names |= path.roots
+    try:
+        return frozenset(names) if _find(name, field, {}, whole=False) is None else None
+    except InvalidUpdate:
+        return None
 
 
 @lru_cache(16_384)

@@ -12,9 +12,9 @@ from operators.catalog.placeholders import Placeholders
 from operators.catalog.shared_vectors import SharedVectors
 from operators.catalog.standardise import Standardiser
 from operators.ports import (
+    BatchLedger,
     ImageTextEncoder,
     IndexedAttributes,
-    Ledger,
     Mirror,
     PictureSource,
     RefreshSchedule,
@@ -48,18 +48,26 @@ class CatalogParts:
     pictures: PictureSource
     encoder: ImageTextEncoder
     index: VectorStore
-    ledger: Ledger
+    ledger: BatchLedger
     thumbnails: Thumbnails
     schedule: RefreshSchedule
     mirror: Mirror = field(default_factory=NoMirror)
     predecessor_fingerprints: frozenset[str] = frozenset()
     """Earlier encoders whose products the index already holds, embedded by the current one."""
+    reduced_suffice: bool = False
+    """Reduced pictures have all the pixels that the encoder and the thumbnails take."""
     placeholders: Placeholders = field(default_factory=Placeholders)
     vectors: SharedVectors = field(init=False)
     """Of pictures, by the encoder."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", SharedVectors(self.encoder))
+
+    @property
+    def reduces_pictures(self) -> bool:
+        """Whether to fetch reduced pictures; not while a mirror's encoder, which may take more
+        pixels, sees them, too."""
+        return self.reduced_suffice and self.mirror.fingerprint is None
 
     @property
     def models(self) -> frozenset[str]:

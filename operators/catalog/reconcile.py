@@ -10,18 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from operators.catalog.decide import needs_restandardising, picture_may_have_changed
+from operators.catalog.decide import needs_restandardising
+from operators.catalog.facts import (
+    decision_on,
+    is_embedded,
+    must_fetch,
+    patch_index,
+    shows_placeholder,
+)
 from operators.catalog.kept_out import keep_out, known_not_fashion
 from operators.catalog.parts import CatalogParts
 from operators.catalog.standardise import is_complete
-from operators.ports import Picture
+from operators.ports import Picture, Wanted
 from operators.vocabulary.views import attributes_hash, indexed_attributes
 from schemas.attributes import StandardAttributes
 from schemas.catalog import (
     Decision,
     LedgerEntry,
     Packet,
-    PacketKind,
     PendingPicture,
     ProductUpdate,
 )
@@ -52,21 +58,24 @@ async def reconcile(
     not_fashion = await known_not_fashion(alive, entry, packet, update, parts)
     if not_fashion is not None:
         entry = await keep_out(alive, not_fashion, parts)
-        return Reconciled(entry, _decision(alive, entry, now))
-    embedded = alive if alive is not None and _is_embedded(alive, parts.models) else None
-    if embedded is not None and _shows_placeholder(embedded, parts):
+        return Reconciled(entry, decision_on(alive, entry, now))
+    embedded = alive if alive is not None and is_embedded(alive, parts.models) else None
+    if embedded is not None and shows_placeholder(embedded, parts):
         entry = await _remove_placeholder(embedded, entry, parts, now)
         embedded = None
     fetched = None
-    if embedded is None or _must_fetch(embedded, entry, packet, update):
+    if embedded is None or must_fetch(embedded, entry, packet, update):
         fetched = await _fetch_first_usable_image(entry, parts, now)
         entry = _with_outcome(entry, alive, fetched, now)
 
     picture = fetched.picture if fetched else None
-    if embedded is not None and (picture is None or picture.pixel_hash == embedded.image_hash):
+    if embedded is not None and (picture is None or picture.has_hash(embedded.image_hash)):
+        if picture is not None:
+            # The same pixels; their hash may be of another version (docs/decisions/172).
+            entry = entry.model_copy(update={"image_hash": picture.pixel_hash})
         updated = await _update_metadata(embedded, entry, parts, now)
         if updated is not None:
-            return Reconciled(updated, _decision(embedded, updated, now))
+            return Reconciled(updated, decision_on(embedded, updated, now))
         # The vector store has lost the product (a crash, a rebuilt index): embed it again.
         if fetched is None:
             fetched = await _fetch_first_usable_image(entry, parts, now)
@@ -76,25 +85,13 @@ async def reconcile(
         attributes = await parts.standardiser.by_rules(entry.update)
         waiting = entry.model_copy(update={"attributes": attributes, "indexed": False})
         return Reconciled(
-            waiting, Decision.PENDING if alive is None else _decision(alive, waiting, now)
+            waiting, Decision.PENDING if alive is None else decision_on(alive, waiting, now)
         )
     entry = await _embed(alive, entry, picture, parts, now)
     if entry.attributes.not_fashion is not None:
-        return Reconciled(entry, _decision(alive, entry, now), 1)
+        return Reconciled(entry, decision_on(alive, entry, now), 1)
     known = alive is not None and alive.image_hash is not None
     return Reconciled(entry, Decision.REEMBEDDED if known else Decision.CREATED, 1)
-
-
-def _is_embedded(entry: LedgerEntry, models: frozenset[str]) -> bool:
-    return entry.indexed and entry.model in models
-
-
-def _must_fetch(
-    embedded: LedgerEntry, entry: LedgerEntry, packet: Packet, update: ProductUpdate | None
-) -> bool:
-    if packet.kind is PacketKind.REFRESH:
-        return embedded.picture_pending is not None
-    return picture_may_have_changed(embedded, entry, packet, update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +113,13 @@ async def _fetch_first_usable_image(
     refused: ImageRefused | None = None
     away: PictureUnavailable | None = None
     placeholder: str | None = None
+    pending = entry.picture_pending
+    known = (entry.image_hash, None if pending is None else pending.placeholder)
+    wanted = Wanted(parts.reduces_pictures, known)
     for url in entry.update.image_urls:
         try:
             vendor = entry.key.partition(":")[0]
-            picture = await parts.pictures.fetch(ImageReference(url=url), vendor)
+            picture = await parts.pictures.fetch(ImageReference(url=url), vendor, wanted)
         except ImageRefused as error:
             refused = refused or error
         except PictureUnavailable as error:
@@ -142,7 +142,7 @@ async def _is_placeholder(
 ) -> bool:
     """Whether many products have ``picture``; those indexed with it are refreshed at ``now``."""
     pending = entry.picture_pending
-    if pending is not None and pending.placeholder == picture.pixel_hash:
+    if pending is not None and picture.has_hash(pending.placeholder):
         return True
     if not parts.placeholders.record(entry.key, entry.update.title, picture.pixel_hash):
         return False
@@ -151,15 +151,6 @@ async def _is_placeholder(
         await parts.schedule.set(key, now)
         earlier.discard(key)
     return True
-
-
-def _shows_placeholder(embedded: LedgerEntry, parts: CatalogParts) -> bool:
-    shown = embedded.image_hash
-    if shown is None:
-        return False
-    pending = embedded.picture_pending
-    marked = pending is not None and pending.placeholder == shown
-    return marked or parts.placeholders.is_placeholder(embedded.key, shown)
 
 
 async def _remove_placeholder(
@@ -220,10 +211,8 @@ async def _update_metadata(
             return await keep_out(before, entry, parts)
     indexed = indexed_attributes(entry, now)
     digest = attributes_hash(indexed)
-    if digest != before.attributes_hash:
-        if not await parts.index.patch(entry.key, indexed):
-            return None
-        await parts.mirror.patch(entry.key, indexed)
+    if digest != before.attributes_hash and not await patch_index(entry.key, indexed, parts):
+        return None
     return entry.model_copy(update={"attributes_hash": digest})
 
 
@@ -262,25 +251,3 @@ async def _embed(
     await parts.mirror.upsert(entry.key, picture.image, indexed)
     await parts.thumbnails.put(entry.key, picture.image)
     return entry.model_copy(update={"attributes_hash": attributes_hash(indexed)})
-
-
-def _decision(before: LedgerEntry | None, after: LedgerEntry, now: datetime) -> Decision:
-    """Whether consumers of catalog.changes need an event."""
-    known = before is not None and before.attributes.not_fashion is not None
-    if before is None or (after.attributes.not_fashion is not None and not known):
-        return Decision.NOT_FASHION
-    # The last event stated the price as of its own time.
-    then = before.changed_at or now
-    changed = _published(before, then) != _published(after, now)
-    return Decision.UPDATED if changed else Decision.UNCHANGED
-
-
-def _published(entry: LedgerEntry, moment: datetime) -> tuple[object, ...]:
-    """The contents of a product's change event, without the version."""
-    return (
-        entry.update.model_dump(),
-        entry.update.price_at(moment),
-        entry.attributes,
-        entry.image_hash,
-        entry.picture_pending is None,
-    )

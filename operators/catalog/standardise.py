@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from operators.catalog.rules import READ_BY_RULES, by_rules
 from operators.ports import ImageTextEncoder, Vector
@@ -15,11 +16,15 @@ from operators.zero_shot import ZeroShotClassifier
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import ProductUpdate
 
-_REMEMBERED = 500
+REMEMBERED = 500
 """Texts whose attributes are kept: a packet asks twice, and a style's variants share their texts.
 """
 
 Prompts = Mapping[str, Sequence[str]]
+
+_ByTexts = dict[tuple[object, ...], StandardAttributes]
+
+_texts = attrgetter(*READ_BY_RULES)
 
 
 class Standardiser:
@@ -36,21 +41,38 @@ class Standardiser:
         self._taxonomy = taxonomy
         self._threshold = threshold
         self._classifiers: dict[str, ZeroShotClassifier | None] = {}
-        self._by_texts: dict[tuple[object, ...], StandardAttributes] = {}
+        self._by_texts: _ByTexts = {}
 
     async def by_rules(self, update: ProductUpdate) -> StandardAttributes:
         """The attributes that the texts state.
 
         Rules run in a thread: the worst texts take 10 ms, in which fetches and writes go on.
         """
-        texts = tuple(getattr(update, field) for field in READ_BY_RULES)
-        known = self._by_texts.get(texts)
+        known = self.prepared(update)
         if known is None:
             known = await asyncio.to_thread(by_rules, update, self._taxonomy)
-            if len(self._by_texts) >= _REMEMBERED:
-                self._by_texts.clear()
-            self._by_texts[texts] = known
+            self._remember({_texts(update): known})
         return known
+
+    def prepared(self, update: ProductUpdate) -> StandardAttributes | None:
+        """What `by_rules` returns, if the texts were read lately."""
+        return self._by_texts.get(_texts(update))
+
+    async def prepare(self, updates: Sequence[ProductUpdate]) -> None:
+        """Read the texts of ``updates`` in one thread; those of up to REMEMBERED are `prepared`
+        until this loop turns to other tasks."""
+        unknown = {_texts(update): update for update in updates if self.prepared(update) is None}
+
+        def read() -> _ByTexts:
+            return {texts: by_rules(update, self._taxonomy) for texts, update in unknown.items()}
+
+        if unknown:
+            self._remember(await asyncio.to_thread(read))
+
+    def _remember(self, known: _ByTexts) -> None:
+        if len(self._by_texts) + len(known) > REMEMBERED:
+            self._by_texts.clear()
+        self._by_texts.update(known)
 
     async def standardise(
         self, update: ProductUpdate, picture: Vector | None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import dataclass
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from operators.images.blank import is_blank, on_ground
 from operators.images.colour import to_srgb, without_palette
 from operators.images.structure import check_scans, check_segments
-from operators.picture import Picture
+from operators.picture import REDUCED_HASH, REDUCED_SIDE, Picture
 from schemas.errors import ImageRefused
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
@@ -64,9 +65,11 @@ are invalid and ignored."""
 _ORIENTATION_TAG = 274
 
 
-def decode(content: bytes, *, max_pixels: int, max_side: int) -> Picture:
+def decode(content: bytes, *, max_pixels: int, max_side: int, reduced: bool = False) -> Picture:
     """Decode ``content``: upright, sRGB, without transparency, scaled down so that no side exceeds
     ``max_side`` pixels. Of an animation, the first frame that shows something.
+
+    ``reduced``: a half, a quarter or an eighth of each side is enough, down to REDUCED_SIDE.
 
     The format is detected from the bytes. ``max_pixels`` (width x height) is checked before any
     pixel is decoded, and is the limit of all frames together. Raises ImageRefused or MemoryError.
@@ -78,30 +81,57 @@ def decode(content: bytes, *, max_pixels: int, max_side: int) -> Picture:
     opened = _open(content, max_pixels)
     width, height = opened.size
     check_scans(content, width * height)
-    scale = min(1.0, max_side / max(width, height))
-    target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = _render(opened, target)
+    sizes = _Sizes.of(opened.size, _factor(width, height) if reduced else 1, max_side)
+    image = _render(opened, sizes)
     blank = is_blank(image)
     for frame in range(1, min(MAX_FRAMES, max_pixels // (width * height))):
         if not blank:
             break
         try:
             opened.seek(frame)
-            later = _render(opened, target)
+            later = _render(opened, sizes)
         except MemoryError:
             raise
         except Exception:  # there is no such frame, or it is broken
             break
         if not is_blank(later):
             image, blank = later, False
-    return Picture(image, _pixel_hash(image), blank)
+    return Picture(image, _reduced_hash(image) if reduced else _pixel_hash(image), blank)
 
 
-def _render(opened: Image.Image, target: tuple[int, int]) -> Image.Image:
+def _factor(width: int, height: int) -> int:
+    """By how much each side is divided, so that the shorter one keeps REDUCED_SIDE."""
+    return next((f for f in (8, 4, 2) if min(width, height) >= f * REDUCED_SIDE), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Of one picture, width and height in pixels."""
+
+    whole: tuple[int, int]
+    factor: int
+    """By which each side is divided first."""
+    least: tuple[int, int]
+    """What a JPEG must have when it is decoded at a fraction of its size."""
+    target: tuple[int, int]
+
+    @classmethod
+    def of(cls, whole: tuple[int, int], factor: int, max_side: int) -> _Sizes:
+        # Rounded up, as libjpeg and Pillow do.
+        width, height = (-(-side // factor) for side in whole)
+        if max(width, height) <= max_side:
+            least = (whole[0] // factor, whole[1] // factor)
+            return cls(whole, factor, least, (width, height))
+        scale = max_side / max(whole)
+        target = (max(1, round(whole[0] * scale)), max(1, round(whole[1] * scale)))
+        return cls(whole, factor, target, target)
+
+
+def _render(opened: Image.Image, sizes: _Sizes) -> Image.Image:
     """The frame at which ``opened`` stands, in its final form. Raises ImageRefused."""
     try:
-        # Affects JPEG only: decodes at 1/2, 1/4 or 1/8, never below the target. Far less work.
-        opened.draft(None, target)
+        # Affects JPEG only: decodes at 1/2, 1/4 or 1/8. Far less work.
+        opened.draft(None, sizes.least)
         orientation = _orientation(opened)
         opened.load()
         image = without_palette(opened)
@@ -110,8 +140,10 @@ def _render(opened: Image.Image, target: tuple[int, int]) -> Image.Image:
     except Exception as error:
         # Codecs raise almost any type of exception on broken bytes.
         raise ImageRefused(f"the picture is broken: {error}", reason="broken") from error
-    if image.size != target:
-        image = image.resize(target, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    if sizes.factor > 1 and image.size == sizes.whole:
+        image = image.reduce(sizes.factor)
+    if image.size != sizes.target:
+        image = image.resize(sizes.target, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
     # Colours and transparency after the resize, when the picture is small. (Pillow resizes with
     # premultiplied alpha.)
     image = to_srgb(image, opened.info.get("icc_profile"))
@@ -185,3 +217,10 @@ def _pixel_hash(image: Image.Image) -> str:
     digest = hashlib.blake2b(f"{image.width}x{image.height}:".encode(), digest_size=16)
     digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+def _reduced_hash(image: Image.Image) -> str:
+    """SHA-256 of size and pixels, cut to 32 digits: processors compute it, BLAKE2b they do not."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
+    digest.update(image.tobytes())
+    return REDUCED_HASH + digest.hexdigest()[:32]

@@ -26,7 +26,7 @@ from io import FileIO
 from PIL import Image
 
 from operators.images.decoding_worker import LENGTH_BYTES
-from operators.picture import Picture
+from operators.picture import WHOLE, Picture, Wanted
 from schemas.errors import ImageRefused, Unavailable
 from schemas.settings import ImageSettings
 
@@ -70,10 +70,10 @@ class DecodingPool:
         self._moved_at = 0.0
         """Loop time at which a worker was last free."""
 
-    async def decode(self, content: bytes) -> Picture:
+    async def decode(self, content: bytes, wanted: Wanted = WHOLE) -> Picture:
         """Raises ImageRefused or Unavailable."""
         await self._wait_for_a_worker()
-        decoding = self._threads.submit(self._decode, content)
+        decoding = self._threads.submit(self._decode, content, wanted)
         loop = asyncio.get_running_loop()
 
         def moved(_: object) -> None:
@@ -107,25 +107,25 @@ class DecodingPool:
                 if loop.time() >= self._moved_at + STUCK_SECONDS:
                     raise _away(f"no picture was decoded for {STUCK_SECONDS:g} s") from None
 
-    def _decode(self, content: bytes) -> Picture:
+    def _decode(self, content: bytes, wanted: Wanted) -> Picture:
         """Blocking: runs in one of as many threads as there are workers."""
         death = ""
         for _ in range(MAX_DEATHS):
             try:
-                return self._try(content)
+                return self._try(content, wanted)
             except _Died as died:
                 death = str(died)
         raise ImageRefused(
             f"the picture ended {MAX_DEATHS} decoding processes ({death})", reason="broken"
         )
 
-    def _try(self, content: bytes) -> Picture:
+    def _try(self, content: bytes, wanted: Wanted) -> Picture:
         try:
             worker = self._idle.pop()
         except IndexError:
             worker = _Worker.start(self._settings)
         try:
-            picture = worker.decode(content)
+            picture = worker.decode(content, wanted)
         except ImageRefused:
             if worker.running:
                 self._idle.append(worker)
@@ -193,10 +193,11 @@ class _Worker:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def decode(self, content: bytes) -> Picture:
+    def decode(self, content: bytes, wanted: Wanted) -> Picture:
         """Raises ImageRefused, Unavailable or _Died; after the last two the worker is to end."""
         until = time.monotonic() + WALL_FACTOR * self._cpu_seconds
         try:
+            self._send(bytes([wanted.reduced, wanted.both_hashes]), until)
             self._send(len(content).to_bytes(LENGTH_BYTES, "big"), until)
             self._send(content, until)
             head, pixels = self._receive(until), self._receive(until)
@@ -206,7 +207,7 @@ class _Worker:
         if "refused" in answer:
             raise ImageRefused(answer["refused"], reason=answer["reason"])
         image = Image.frombytes("RGB", tuple(answer["size"]), pixels)
-        return Picture(image, answer["pixel_hash"], answer["blank"])
+        return Picture(image, answer["pixel_hash"], answer["blank"], answer["other_hash"])
 
     def end(self) -> None:
         """End the process at once. It holds nothing that could be lost."""

@@ -15,14 +15,20 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from io import FileIO
 from typing import Any
 
 from operators.images.decode import decode
+from operators.picture import Picture
 from schemas.errors import ImageRefused
 
 LENGTH_BYTES = 8
 """Each message is preceded by its length, big-endian."""
+
+WANTED_BYTES = 2
+"""Before each picture: whether it is wanted reduced, and whether both hashes are (0 or 1 each)."""
 
 READY = b"ready"
 """The first message of a worker. One that dies after it did so at a picture."""
@@ -45,11 +51,17 @@ def main(max_pixels: int, max_side: int, cpu_seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests, answers = FileIO(0), io.BufferedWriter(FileIO(os.dup(1), "w"))
     os.dup2(2, 1)  # whatever a library prints is no answer
+    decode_one = partial(decode, max_pixels=max_pixels, max_side=max_side)
     _write_message(answers, READY)
     answers.flush()
-    while (content := _read_message(requests)) is not None:
-        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        head, pixels = _answer(content, max_pixels, max_side)
+    while (wanted := _read(requests, WANTED_BYTES)) is not None:
+        content = _read_message(requests)
+        if content is None:
+            return
+        reduced, both_hashes = map(bool, wanted)
+        # For both hashes the picture is decoded twice.
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds * (1 + both_hashes))
+        head, pixels = _answer(bytes(content), decode_one, reduced, both_hashes)
         signal.setitimer(signal.ITIMER_PROF, 0)
         for part in (json.dumps(head).encode(), pixels):
             _write_message(answers, part)
@@ -78,9 +90,14 @@ def _read(stream: FileIO, size: int) -> bytearray | None:
     return content
 
 
-def _answer(content: bytearray, max_pixels: int, max_side: int) -> tuple[dict[str, Any], bytes]:
+def _answer(
+    content: bytes, decode_one: Callable[..., Picture], reduced: bool, both_hashes: bool
+) -> tuple[dict[str, Any], bytes]:
+    other_hash: str | None = None
     try:
-        picture = decode(bytes(content), max_pixels=max_pixels, max_side=max_side)
+        if both_hashes:
+            other_hash = decode_one(content, reduced=not reduced).pixel_hash
+        picture = decode_one(content, reduced=reduced)
     except ImageRefused as error:
         return {"refused": str(error), "reason": error.reason}, b""
     except MemoryError:
@@ -92,6 +109,7 @@ def _answer(content: bytearray, max_pixels: int, max_side: int) -> tuple[dict[st
         "size": picture.image.size,
         "pixel_hash": picture.pixel_hash,
         "blank": picture.blank,
+        "other_hash": other_hash,
     }
     return head, picture.image.tobytes()
 

@@ -23,7 +23,7 @@ from operators.images.guard import check_size
 from operators.images.http_cache import FolderStorage
 from operators.images.transport import GuardedTransport
 from operators.metering import Meter, unmetered
-from operators.ports import Picture
+from operators.picture import WHOLE, Picture, Wanted
 from schemas.errors import PictureUnavailable
 from schemas.looks import ImageReference
 from schemas.settings import ImageSettings
@@ -61,9 +61,11 @@ class PictureFetcher:
         """Hosts of which nothing is asked now, because they kept failing."""
         return self._downloader.hosts_shut
 
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         with self._bytes.picture() as held:
-            return await self._decoding.decode(await self._read(reference, vendor, held))
+            return await self._decoding.decode(await self._read(reference, vendor, held), wanted)
 
     async def close(self) -> None:
         """Close the connections and stop the decoding processes."""

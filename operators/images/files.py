@@ -1,4 +1,4 @@
-"""Reads pictures from files below the folders that the settings allow."""
+"""Reads pictures from files: those below the folders that the settings allow, and a user's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from operators.images.guard import check_size
 from schemas.errors import ImageRefused
+from schemas.looks import ImageReference
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -41,6 +42,27 @@ def read_file(url: str, roots: Iterable[Path], max_bytes: int) -> bytes:
         content = file.read(max_bytes + 1)
     check_size(len(content), max_bytes)
     return content
+
+
+def own_picture(picture: str, max_bytes: int) -> ImageReference:
+    """The picture that a user of the command line names: a file, or an http(s) URL.
+
+    A file is read here, with the user's permissions, wherever it is; its bytes, and the URL, pass
+    the guard later like any other. Raises ImageRefused. Blocking.
+    """
+    if picture.startswith(("http://", "https://")):
+        return ImageReference(url=picture)
+    path = Path(picture.removeprefix("file://"))
+    try:
+        _check_regular(path.stat(), path)
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise ImageRefused(f"{path} cannot be read: {error.strerror}", reason="not-found") from None
+    except ValueError:
+        raise ImageRefused("the path contains a null byte", reason="not-found") from None
+    check_size(len(content), max_bytes)
+    return ImageReference.model_construct(url=None, data=content)
 
 
 def _open_below(root: Path, parts: tuple[str, ...]) -> int:

@@ -14,6 +14,7 @@ def check_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     try:
         parsed = httpx.URL(url) if base is None else base.join(url)
+        host = parsed.host  # decoding fails on an invalid name that begins with xn--
     except (httpx.InvalidURL, ValueError) as error:
         # What follows the colon is the part in question, which may be half a password.
         problem = str(error).partition(": ")[0]
@@ -23,7 +24,7 @@ def check_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
             f"URL scheme {parsed.scheme!r} is not accepted; use http, https or file",
             reason="scheme",
         )
-    if not parsed.host or "%" in parsed.host or not 0 <= (parsed.port or 0) < 65536:
+    if not host or "%" in host or not 0 <= (parsed.port or 0) < 65536:
         raise ImageRefused("the URL has no valid host and port", reason="bad-url")
     if parsed.userinfo:
         raise ImageRefused("the URL contains credentials", reason="credentials")

@@ -4,19 +4,24 @@ The sandbox encoder's is in ``calibration.json`` next to its weights; ``looksync
 that of any encoder to a catalog. Without either, the defaults below apply: cautious guesses for
 CLIP models of the usual scale, enough to find layers. Such an encoder is uncalibrated: its matches
 have no probabilities, and all products found are shown, in their order.
+
+There are two fits of the probabilities, since the tagger and a vision-language model describe
+layers differently; each says what it was fitted to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.attributes import Department
+from schemas.base import UtcTime
 from schemas.errors import Misconfigured, list_problems
+from schemas.looks import Region
 
 FILE_NAME = "calibration.json"
 
@@ -33,6 +38,48 @@ class Logistic(BaseModel):
         """Probability in 0..1; a missing feature, or one without a weight, counts as 0."""
         logit = self.bias + sum(w * features.get(name, 0.0) for name, w in self.weights.items())
         return float(1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0))))
+
+
+class Origin(BaseModel):
+    """What probabilities were fitted to, by ``looksync calibrate``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["catalog", "judged"]
+    """catalog: its products (164); judged: looks with judged pairs (docs/decisions/169)."""
+    pictures: int | None = None
+    pairs: int | None = None
+    fitted_at: UtcTime | None = None
+
+    def __str__(self) -> str:
+        fitted_to = {"catalog": "the catalog", "judged": "judged looks"}[self.source]
+        if self.fitted_at is None:
+            return fitted_to
+        return (
+            f"{fitted_to}, {self.pairs:,} pairs of {self.pictures:,} pictures, "
+            f"{self.fitted_at:%Y-%m-%d}"
+        )
+
+
+class CatalogEvidence(BaseModel):
+    """What to make of the catalog's nearest products where an encoder's words do not fit a region:
+    vectors carry over to pictures unlike the training ones, words hardly do (docs/decisions/195).
+
+    The feature names are defined in ``catalog_evidence``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    least_fit: float = Field(description="Cosine of region and caption from which words fit.")
+    presence: Logistic = Field(description="Probability that the region shows the department.")
+    one_piece: Logistic = Field(
+        description="Probability that a person wears a dress rather than a top and a bottom."
+    )
+    places: dict[Department, tuple[Region, ...]] = Field(
+        description="Where layers usually are, in fractions of the person's box."
+    )
+    same_item: Logistic
+    same_kind: Logistic
 
 
 class Calibration(BaseModel):
@@ -76,10 +123,45 @@ class Calibration(BaseModel):
         description="The same, if a vision-language model described the layer; null: same_item.",
     )
 
-    @property
-    def fitted(self) -> bool:
-        """Whether there are probabilities of products."""
-        return self.same_item is not None
+    catalog: CatalogEvidence | None = Field(
+        None, description="For layers that the tagger's words do not fit; null: they always do."
+    )
+
+    origin: Origin | None = Field(
+        None, description="Of same_item and same_kind; null: they came with the encoder."
+    )
+    origin_described: Origin | None = Field(
+        None, description="Of the fits for described layers; null: they came with the encoder."
+    )
+
+    def fitted(self, *, by_model: bool) -> bool:
+        """Whether there are probabilities of products. ``by_model``: see ``confidence``."""
+        return self._item_fit(by_model) is not None
+
+    def source(self, *, by_model: bool) -> Literal["uncalibrated", "shipped", "catalog", "judged"]:
+        """Where the probabilities come from. ``by_model``: see ``confidence``."""
+        if not self.fitted(by_model=by_model):
+            return "uncalibrated"
+        origin = self.origin_in_force(by_model=by_model)
+        return "shipped" if origin is None else origin.source
+
+    def origin_in_force(self, *, by_model: bool) -> Origin | None:
+        """What the probabilities were fitted to; None: not known here. ``by_model``: see
+        ``confidence``."""
+        described = by_model and self.same_item_described is not None
+        return self.origin_described if described else self.origin
+
+    def refitted(
+        self, same_item: Logistic, same_kind: Logistic, origin: Origin, *, by_model: bool
+    ) -> Self:
+        """With other probabilities for the layers that one describer has described; those of the
+        other one's stay. ``by_model``: see ``confidence``."""
+        names = ("same_item", "same_kind", "origin")
+        described = "_described" if by_model else ""
+        values = (same_item, same_kind, origin)
+        return self.model_copy(
+            update={name + described: one for name, one in zip(names, values, strict=True)}
+        )
 
     @property
     def finds_people(self) -> bool:
@@ -88,7 +170,8 @@ class Calibration(BaseModel):
 
     def being_fitted(self) -> Self:
         """With a placeholder for what is to be fitted, so that features are computed."""
-        return self.model_copy(update={"same_item": Logistic(bias=0.0, weights={})})
+        placeholder = Logistic(bias=0.0, weights={})
+        return self.model_copy(update={"same_item": placeholder, "catalog": None})
 
     def kind_confidence(self, features: Mapping[str, float], *, by_model: bool) -> float | None:
         """Probability that a product is of the layer's kind (a boot for a boot), and so worth
@@ -108,9 +191,12 @@ class Calibration(BaseModel):
         ``features``: see ``confidence_features``. ``by_model``: a vision-language model, not the
         tagger, described the layer.
         """
-        fitted = (self.same_item_described if by_model else None) or self.same_item
+        fitted = self._item_fit(by_model)
         assert fitted is not None, "calibrated"
         return fitted.probability(features)
+
+    def _item_fit(self, by_model: bool) -> Logistic | None:
+        return (self.same_item_described if by_model else None) or self.same_item
 
     @classmethod
     def of_encoder(cls, model: str) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,15 +66,18 @@ def square_around(region: Region, width: int, height: int, margin: float = MARGI
 
 def cut(picture: Image.Image, square: Square) -> Image.Image:
     """Crop the square; outside the picture, edge pixels are repeated."""
-    left, top = int(np.floor(square.x)), int(np.floor(square.y))
-    side = max(1, int(np.ceil(square.side)))
-    columns = np.clip(np.arange(left, left + side), 0, picture.width - 1)
-    rows = np.clip(np.arange(top, top + side), 0, picture.height - 1)
-    x, y = int(columns[0]), int(rows[0])
-    inside = picture.crop((x, y, int(columns[-1]) + 1, int(rows[-1]) + 1))
+    side = max(1, math.ceil(square.side))
+    # A square that is all outside shows what one at the edge does.
+    left = min(max(math.floor(square.x), 1 - side), picture.width - 1)
+    top = min(max(math.floor(square.y), 1 - side), picture.height - 1)
+    x0, x1 = max(left, 0), min(left + side, picture.width)
+    y0, y1 = max(top, 0), min(top + side, picture.height)
+    inside = picture.crop((x0, y0, x1, y1))
     if inside.size == (side, side):
         return inside
-    return Image.fromarray(np.asarray(inside)[rows - y][:, columns - x])
+    pixels = np.asarray(inside)
+    missing = [(y0 - top, top + side - y1), (x0 - left, left + side - x1), (0, 0)]
+    return Image.fromarray(np.pad(pixels, missing[: pixels.ndim], mode="edge"))
 
 
 def is_visible(region: Region, picture: Image.Image) -> bool:

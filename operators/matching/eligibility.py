@@ -4,47 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 
 from schemas.attributes import Department, Gender
 from schemas.catalog import LedgerEntry
-from schemas.looks import Look, Preferences
+from schemas.looks import Preferences
 from schemas.money import Money
+
+
+class Audience(Protocol):
+    """For whom products are: a look, its event, or a search."""
+
+    @property
+    def market(self) -> str | None:
+        """Where they are sold; None: anywhere."""
+        ...
+
+    @property
+    def gender(self) -> Gender | None:
+        """None: any."""
+        ...
 
 
 def passes(
     entry: LedgerEntry,
-    look: Look,
-    department: Department,
+    audience: Audience,
+    department: Department | None,
     preferences: Sequence[Preferences],
     moment: datetime,
 ) -> bool:
-    """Whether the product can be ordered and satisfies the look's context and all ``preferences``,
-    at its price of ``moment``.
+    """Whether the product can be ordered, is for ``audience`` and satisfies all ``preferences``, at
+    its price of ``moment``.
 
-    A product of unknown gender passes for any gender.
+    ``department``: None: any. A product of unknown gender passes for any gender.
     """
     attributes, update = entry.attributes, entry.update
     if not entry.exists or not update.in_stock:
         return False
-    if attributes.department is None or attributes.department.value != department:
+    own = attributes.department
+    if own is None or (department is not None and own.value != department):
         return False
-    if look.market is not None and update.market != look.market:
+    if audience.market is not None and update.market != audience.market:
         return False
-    if look.gender is not None and attributes.gender is not None:
-        fits = attributes.gender.value in (look.gender, Gender.UNISEX)
+    if audience.gender is not None and attributes.gender is not None:
+        fits = attributes.gender.value in (audience.gender, Gender.UNISEX)
         if not fits:
             return False
     price = update.price_at(moment)
-    return all(_satisfies(entry, department, preference, price) for preference in preferences)
+    return all(_satisfies(entry, own.value, preference, price) for preference in preferences)
 
 
 def _satisfies(
-    entry: LedgerEntry, department: Department, preferences: Preferences, price: Money | None
+    entry: LedgerEntry, department: str, preferences: Preferences, price: Money | None
 ) -> bool:
     attributes, update = entry.attributes, entry.update
     brand = update.brand.casefold() if update.brand else None
     colour = attributes.colour.value if attributes.colour else None
-    sizes = preferences.sizes.get(department, ())
+    sizes = preferences.sizes.get(Department(department), ())
     return (
         (not preferences.brands or brand in {name.casefold() for name in preferences.brands})
         and brand not in {name.casefold() for name in preferences.excluded_brands}

@@ -124,23 +124,24 @@ def overlay(
     for square, patches in zip(squares, probabilities, strict=True):
         y, weight_y = _weights(ys, square.y, square.side, patches.shape[0])
         x, weight_x = _weights(xs, square.x, square.side, patches.shape[1])
-        into_y, into_x = np.ix_(y, x)
+        by_class = np.ascontiguousarray(patches.transpose(2, 0, 1))
         # Two matrix products: an einsum over three operands takes 30 times as long.
-        total[:, into_y, into_x] += weight_y @ patches.transpose(2, 0, 1) @ weight_x.T
-        covered[into_y, into_x] += 1
-    return np.asarray(total / np.maximum(covered, 1))
+        total[:, y, x] += weight_y @ (by_class @ weight_x.T)
+        covered[y, x] += 1
+    total /= np.maximum(covered, 1)
+    return total
 
 
 def _weights(
     cells: NDArray[np.float64], start: float, side: float, patches: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+) -> tuple[slice, NDArray[np.float64]]:
     """Linear interpolation along one axis.
 
-    Returns the indices of the ``cells`` inside the square, and the weight of each patch for each
-    of them, shape (cells inside, patches).
+    ``cells``: centres, ascending. Returns which of them are inside the square, and the weight of
+    each patch for each of these, shape (cells inside, patches).
     """
     position = (cells - start) / side
-    inside = np.flatnonzero((position >= 0) & (position < 1))
+    inside = slice(*np.searchsorted(position, (0.0, 1.0)).tolist())
     position = np.clip(position[inside] * patches - 0.5, 0, patches - 1)
     distance = np.abs(position[:, None] - np.arange(patches)[None, :])
     return inside, np.maximum(0.0, 1.0 - distance)

@@ -14,6 +14,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from hashlib import blake2b
+from heapq import heappush, heappushpop
 from typing import cast
 
 from PIL import Image, ImageEnhance, ImageOps
@@ -29,11 +31,10 @@ from operators.ports import Candidate, Filters, Located, Vector, VectorStore
 from schemas.attributes import Department
 from schemas.catalog import LedgerEntry
 from schemas.errors import DeadlineExceeded, ImageRefused, Unavailable, UnreadableEntry
-from schemas.looks import ImageReference, Look, Region
+from schemas.looks import WHOLE_PICTURE, ImageReference, Look
 
 AT_ONCE = 16
 SECONDS_PER_LAYER = 60.0
-WHOLE = Region(x0=0.0, y0=0.0, x1=1.0, y1=1.0)
 DEEPEST = 1000
 """Most candidates that are searched for some that are not hidden."""
 
@@ -65,18 +66,19 @@ class JudgedLayer:
     products: tuple[JudgedProduct, ...]
 
 
-async def judge_catalog(parts: MatchParts, sample: int, chance: random.Random) -> list[JudgedLayer]:
-    """Judge the layers of at most ``sample`` products drawn by ``chance``, each of Sold in turn.
+async def judge_catalog(parts: MatchParts, sample: int, seed: int) -> list[JudgedLayer]:
+    """Judge the layers of at most ``sample`` products, each of Sold in turn.
 
-    The tagger describes them: what a vision-language model says of product pictures is another
-    thing than what it says of looks. Products without a category or a picture are left out. Raises
-    Unavailable when the index or the ledger does not answer.
+    One catalog and ``seed`` always give the same products, views and order. The tagger describes
+    the layers: what a vision-language model says of product pictures is another thing than what it
+    says of looks. Products without a category or a picture are left out. Raises Unavailable when
+    the index or the ledger does not answer.
     """
     parts = replace(parts, calibration=parts.calibration.being_fitted(), vlm=None)
-    entries = await parts.ledger.read_many(await _draw(parts.index, sample, chance), _leave_out)
+    entries = await parts.ledger.read_many(await _draw(parts.index, sample, seed), _leave_out)
     cases = [*Sold] * (len(entries) // len(Sold) + 1)
     drawn = [
-        (entry, sold, random.Random(chance.random()))
+        (entry, sold, random.Random(_rank(entry.key, seed)))
         for entry, sold in zip(entries, cases, strict=False)
         if entry is not None and entry.attributes.category is not None
     ]
@@ -88,20 +90,28 @@ async def judge_catalog(parts: MatchParts, sample: int, chance: random.Random) -
     return [layer for layer in judged if layer is not None]
 
 
-async def _draw(index: VectorStore, sample: int, chance: random.Random) -> list[str]:
-    """Keys of products that can be found, each equally likely (reservoir sampling, algorithm R of
-    Vitter 1985, Random Sampling with a Reservoir)."""
-    keys: list[str] = []
-    seen = 0
+async def _draw(index: VectorStore, sample: int, seed: int) -> list[str]:
+    """Keys of products that can be found, each equally likely.
+
+    Those with the lowest hashes (bottom-k sampling, Cohen and Kaplan 2007, Summarizing Data using
+    Bottom-k Sketches): the order in which the index is read, which differs from one index of a
+    catalog to the next, does not matter.
+    """
+    drawn: list[tuple[int, str]] = []
     async for key, attributes in index.scan():
         if attributes.department is None or attributes.category is None or not attributes.in_stock:
             continue
-        seen += 1
-        if len(keys) < sample:
-            keys.append(key)
-        elif (place := chance.randrange(seen)) < sample:
-            keys[place] = key
-    return keys
+        ranked = (-_rank(key, seed), key)
+        if len(drawn) < sample:
+            heappush(drawn, ranked)
+        else:
+            heappushpop(drawn, ranked)
+    return [key for _, key in sorted(drawn, reverse=True)]
+
+
+def _rank(key: str, seed: int) -> int:
+    text = f"{seed} {key}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(text, digest_size=8).digest())
 
 
 def _leave_out(error: UnreadableEntry) -> None:
@@ -117,7 +127,7 @@ async def _judge(
         return None
     department = Department(entry.attributes.department.value)
     region = await parts.encoder.encode_image(picture)
-    layer = Layer(department, picture, Located(WHOLE, 1.0), picture, region, None)
+    layer = Layer(department, picture, Located(WHOLE_PICTURE, 1.0), picture, region, None)
     twin_from = parts.settings.duplicate_similarity
     category = stored.attributes.category
 

@@ -11,8 +11,10 @@ from operators.concurrency import gather_or_cancel
 from operators.matching.crops import cut, square_around
 from operators.matching.locate import describe_and_locate
 from operators.matching.look_run import LookRun
+from operators.matching.recognise import Sightings, recognise
 from operators.ports import LayerDescription, Located, Picture, Vector
 from schemas.attributes import Department
+from schemas.looks import Region
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +32,17 @@ class Layer:
     """The crop's embedding."""
     description: LayerDescription | None
     """By the vision-language model; None: the tagger has to describe the layer."""
+    words_fit: bool = True
+    """False: the nearest products have to describe it, as the tagger's words do not fit."""
 
 
-async def detect_layers(run: LookRun, pictures: Sequence[Picture]) -> list[Layer]:
-    """The layers to match, in the order of the departments.
+async def detect_layers(
+    run: LookRun, pictures: Sequence[Picture], person: Region | None
+) -> list[Layer]:
+    """The layers to match, in the order of the departments. ``person``: in the first picture.
 
     The vision-language model decides which layers there are. Without a model, or when it fails or
-    is late, these are the layers located with at least ``layer_threshold`` confidence. Explicitly
+    is late, these are the layers that are recognised (operators.matching.recognise). Explicitly
     preferred departments are the only ones matched; inferred ones are, unless none is worn.
 
     Raises DeadlineExceeded when there is no time even for locating layers, and Unavailable when
@@ -46,22 +52,28 @@ async def detect_layers(run: LookRun, pictures: Sequence[Picture]) -> list[Layer
     with run.journal.stage("segment"):
         async with run.budget.enforced("segment"):
             described, located = await describe_and_locate(run, pictures)
-    if described is not None:
-        present = set(described)
-    else:
-        threshold = parts.settings.layer_threshold
-        present = {d for d, place in located.items() if place.confidence >= threshold}
+    seen: Sightings = {}
+    if described is None:
+        with run.journal.stage("regions"):
+            async with run.budget.enforced("regions"):
+                seen = await recognise(run, image, person, located)
+    present = set(seen if described is None else described)
     wanted = present.intersection(run.look.preferences.departments or Department)
     # An inferred preference must never hide a whole look.
     wanted = wanted.intersection(run.look.inferred.departments) or wanted
 
     async def layer(department: Department) -> Layer:
-        place = located.get(department)
+        sighting = seen.get(department)
+        place = located.get(department) if sighting is None else sighting.place
         description = described.get(department) if described else None
         if place is None:
             return Layer(department, image, None, None, None, description)
         crop = cut(image, square_around(place.region, image.width, image.height))
-        region = await parts.encoder.encode_image(crop)
+        if sighting is not None:
+            return Layer(department, image, place, crop, sighting.vector, None, sighting.words_fit)
+        region = place.vector
+        if region is None:
+            region = await parts.encoder.encode_image(crop)
         return Layer(department, image, place, crop, region, description)
 
     with run.journal.stage("regions"):

@@ -28,7 +28,8 @@ def level_light(image: Image) -> Image:
     Only the gain changes: stretching from the darkest pixel, too, would turn dark grey black.
     """
     step = max(1, max(image.size) // SAMPLED)
-    brightest = np.asarray(image)[::step, ::step].max(axis=2)
+    red, green, blue = np.moveaxis(np.asarray(image)[::step, ::step], 2, 0)
+    brightest = np.maximum(np.maximum(red, green), blue)  # several times as fast as max(axis=2)
     white = float(np.quantile(brightest, 1 - WHITE_SHARE))
     if white >= DARK:
         return image

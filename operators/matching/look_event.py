@@ -26,9 +26,10 @@ def look_event(
     Without a journal (the look was given up outside :func:`operators.matching.match.match_look`)
     the event has no timings.
     """
-    models = {"encoder": parts.encoder.fingerprint}
-    if not parts.calibration.fitted:
-        models["calibration"] = "uncalibrated"
+    models = {
+        "encoder": parts.encoder.fingerprint,
+        "calibration": parts.calibration.source(by_model=parts.vlm is not None),
+    }
     if parts.vlm is not None:
         models["vlm"] = parts.vlm.fingerprint
     degraded = list(journal.degraded) if journal else []
@@ -39,6 +40,8 @@ def look_event(
         look_id=look.look_id,
         user_id=look.user_id,
         market=look.market,
+        gender=look.gender,
+        preferences=look.preferences,
         layers=tuple(layers),
         refused=refused.reason if refused else None,
         refused_because=str(refused) if refused else None,

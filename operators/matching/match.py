@@ -51,7 +51,8 @@ async def match_look(look: Look, parts: MatchParts, budget: Budget) -> LookMatch
             return _matched(run, known.layers, known.person, cached=True)
         subject = await find_subject(run, pictures[0].image)
         await _note_unfamiliar(run, subject.image)
-        layers = await detect_layers(run, [subject.shown_in(pictures[0]), *pictures[1:]])
+        shown = [subject.shown_in(pictures[0]), *pictures[1:]]
+        layers = await detect_layers(run, shown, subject.person_shown())
         matches = await gather_or_cancel(match_layer(run, layer, subject) for layer in layers)
     except (ImageRefused, DeadlineExceeded) as error:
         return look_event(look, parts, run.journal, refused=error)

@@ -56,6 +56,14 @@ class Subject:
         # Answers of models are cached by this hash.
         return replace(picture, image=self.image, pixel_hash=f"{picture.pixel_hash}/{part}")
 
+    def person_shown(self) -> Region | None:
+        """The person in ``image``."""
+        if self.person is None:
+            return None
+        frame, (width, height) = self.frame, self.size
+        look = Frame(-frame.x, -frame.y, width, height)
+        return look.region(self.person, round(frame.width), round(frame.height))
+
     def region_in_look(self, region: Region) -> Region:
         """Convert a region of ``image`` to one of the look's picture."""
         return self.frame.region(region, *self.size)

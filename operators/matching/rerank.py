@@ -19,6 +19,7 @@ from operators.ports import (
     Vector,
     VisionLanguageModel,
 )
+from operators.vocabulary.taxonomy import PLAIN
 from schemas.errors import DeadlineExceeded, Unavailable
 from schemas.rerank import RerankMethod
 
@@ -53,10 +54,24 @@ def _best_first(products: Sequence[RankedProduct]) -> list[RankedProduct]:
 
 
 def _shared_attributes(description: LayerDescription, product: IndexedAttributes) -> float:
-    """How many of category, colour and pattern agree; an unknown one counts one half."""
+    """How many of category, colour and pattern agree; an unknown one counts one half. One less if
+    the product's colours are not those of a layer of two colours.
+    """
     known = {"category": product.category, "colour": product.colour, "pattern": product.pattern}
     pairs = [(description.attributes.get(name), value) for name, value in known.items()]
-    return sum(0.5 if None in pair else float(pair[0] == pair[1]) for pair in pairs)
+    agreeing = sum(0.5 if None in pair else float(pair[0] == pair[1]) for pair in pairs)
+    return agreeing - float(lacks_second_colour(description.attributes, product))
+
+
+def lacks_second_colour(layer: Mapping[str, str], product: IndexedAttributes) -> bool:
+    """Whether the layer has two colours, and the product one, or the second as its first.
+
+    Products state one colour: which second one a patterned product has is not known.
+    """
+    second = layer.get("second_colour")
+    if second is None or second == layer.get("colour"):
+        return False
+    return product.pattern == PLAIN or product.colour == second
 
 
 async def by_model(
@@ -122,6 +137,11 @@ async def by_segment(
         return None
     weight = run.parts.settings.attribute_weight
     return by_similarity(products, vectors[layer.department], description, weight)
+
+
+def capped(products: Sequence[RankedProduct], highest: float) -> list[RankedProduct]:
+    """The products with scores of at most ``highest``: those that the model judged precede them."""
+    return [replace(product, score=min(product.score, highest)) for product in products]
 
 
 def merge_scores(

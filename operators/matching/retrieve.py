@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from operators.matching.eligibility import Audience
 from operators.matching.look_run import LookRun
 from operators.matching.ranked_product import RankedProduct
 from operators.ports import Candidate, Filters, Vector
@@ -15,7 +16,7 @@ from operators.vocabulary.views import entry_of_index
 from schemas.attributes import Department, Gender
 from schemas.catalog import LedgerEntry
 from schemas.errors import IndexLost, LedgerLost, Unavailable, UnreadableEntry
-from schemas.looks import Look, Preferences
+from schemas.looks import Preferences
 
 log = structlog.get_logger()
 
@@ -69,7 +70,7 @@ def _leave_out(run: LookRun, error: UnreadableEntry) -> None:
 
 
 def coarse_filters(
-    look: Look, department: Department, preferences: Sequence[Preferences]
+    audience: Audience, department: Department | None, preferences: Sequence[Preferences]
 ) -> Filters | None:
     """What the vector store can filter by; None when the preferences contradict each other.
 
@@ -79,16 +80,18 @@ def coarse_filters(
     """
     brands = _intersection([_casefold(preference.brands) for preference in preferences])
     colours = _intersection([frozenset(preference.colours) for preference in preferences])
-    sizes = [p.sizes[department] for p in preferences if p.sizes.get(department)]
+    sizes = [p.sizes[department] for p in preferences if department and p.sizes.get(department)]
     lowest = [p.min_price for p in preferences if p.min_price]
     highest = [p.max_price for p in preferences if p.max_price]
     currencies = {price.currency for price in (*lowest, *highest)}
     if brands is None or colours is None or len(currencies) > 1:
         return None
     return Filters(
-        department=department.value,
-        market=look.market,
-        genders=frozenset({look.gender.value, Gender.UNISEX.value}) if look.gender else frozenset(),
+        department=department.value if department else None,
+        market=audience.market,
+        genders=frozenset({audience.gender.value, Gender.UNISEX.value})
+        if audience.gender
+        else frozenset(),
         colours=colours,
         brands=brands,
         excluded_brands=frozenset().union(*(_casefold(p.excluded_brands) for p in preferences)),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from operators.ports import ImageTextEncoder, LayerDescription, Vector
 from operators.vocabulary.taxonomy import Taxonomy
@@ -91,8 +92,7 @@ class Tagger:
 
     async def prepare(self) -> None:
         """Encode the captions that every search starts from, ahead of the first look."""
-        captions = [c for department in Department for c in self._initial_captions(department)]
-        await asyncio.gather(*(self._vector(caption.text()) for caption in captions))
+        await self._encode([c for d in Department for c in self._initial_captions(d)])
 
     async def describe(self, department: Department, region: Vector) -> LayerDescription:
         """The nearest caption of a garment of ``department``.
@@ -108,6 +108,10 @@ class Tagger:
             beam = await self._nearest(region, [d for c in beam for d in _with_cuts(c, step)])
         return beam[0].description()
 
+    async def cosine(self, region: Vector, description: LayerDescription) -> float:
+        """Cosine of the region and the description's words: how well they fit."""
+        return float((await self._encode_texts([description.query]))[0] @ region)
+
     async def category_gap(
         self, region: Vector, description: LayerDescription, category: str | None
     ) -> float:
@@ -119,7 +123,7 @@ class Tagger:
             return 0.0
         caption = Caption(own, described.get("colour", ""), described.get("pattern", ""))
         other = replace(caption, category=category)
-        vectors = await asyncio.gather(self._vector(caption.text()), self._vector(other.text()))
+        vectors = await self._encode([caption, other])
         return max(0.0, float((vectors[0] - vectors[1]) @ region))
 
     async def product_gaps(
@@ -135,11 +139,10 @@ class Tagger:
         caption = Caption(own, described.get("colour", ""), described.get("pattern", ""))
         department = self._taxonomy.categories[own].department
         others = [name for name in self._taxonomy.category_prompts(department) if name != own]
-        vectors = await asyncio.gather(
-            self._vector(caption.text()),
-            *(self._vector(replace(caption, category=other).text()) for other in others),
+        vectors = await self._encode(
+            [caption, *(replace(caption, category=other) for other in others)]
         )
-        cosines = np.stack(products) @ np.stack(vectors).T
+        cosines = np.stack(products) @ vectors.T
         gaps: list[float] = (cosines.max(axis=1) - cosines[:, 0]).tolist()
         return gaps
 
@@ -157,20 +160,26 @@ class Tagger:
 
     async def _nearest(self, region: Vector, captions: list[Caption]) -> list[Caption]:
         """The BEAM nearest of ``captions``, nearest first; ties in the order given."""
-        vectors = await asyncio.gather(*(self._vector(caption.text()) for caption in captions))
-        order = np.argsort(-(np.stack(vectors) @ region), kind="stable")
+        order = np.argsort(-(await self._encode(captions) @ region), kind="stable")
         return [captions[n] for n in order[:BEAM]]
 
-    async def _vector(self, text: str) -> Vector:
+    async def _encode(self, captions: Sequence[Caption]) -> NDArray[np.float32]:
+        """The captions' embeddings, shape (captions, dimension)."""
+        return await self._encode_texts([caption.text() for caption in captions])
+
+    async def _encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Their embeddings, shape (texts, dimension)."""
         # Cached, because most captions of a look have occurred in looks before.
-        if (known := self._vectors.get(text)) is not None:
+        known = {text: self._vectors[text] for text in texts if text in self._vectors}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        encoded = await asyncio.gather(*map(self._encoder.encode_text, missing))
+        known.update(zip(missing, encoded, strict=True))
+        for text, vector in known.items():
+            self._vectors[text] = vector
             self._vectors.move_to_end(text)
-            return known
-        vector = await self._encoder.encode_text(text)
-        self._vectors[text] = vector
-        if len(self._vectors) > CACHED_CAPTIONS:
+        while len(self._vectors) > CACHED_CAPTIONS:
             self._vectors.popitem(last=False)
-        return vector
+        return np.stack([known[text] for text in texts])
 
 
 def _with_cuts(caption: Caption, step: int) -> list[Caption]:

@@ -35,9 +35,10 @@ long one does not pad all others; a full batch of queries (64 of 10 to 20 tokens
 class BatchingEncoder:
     """Implements :class:`operators.ports.ImageTextEncoder` on any :class:`Towers`.
 
-    Preprocessing and tokenization run in other threads than the model, so that the next batch is
-    prepared while the current one computes. Concurrent calls share batches. Use from one event
-    loop.
+    Preprocessing and tokenization run in other threads than the model. Pictures are preprocessed
+    one by one, so that the next batch is prepared while the current one computes; texts are
+    tokenized in batches, which takes a fraction of the time. Concurrent calls share batches. Use
+    from one event loop.
     """
 
     def __init__(
@@ -64,11 +65,9 @@ class BatchingEncoder:
 
         def batcher(
             what: str,
-            embed: Callable[[Sequence[torch.Tensor]], list[Result]],
+            process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
             limits: BatchSettings,
-        ) -> MicroBatcher[torch.Tensor, Result]:
-            process: Callable[[Sequence[torch.Tensor]], Awaitable[Sequence[Result]]]
-            process = self._in_model_thread(embed)
+        ) -> MicroBatcher[Item, Result]:
             return MicroBatcher(
                 process,
                 max_size=limits.max_size,
@@ -76,9 +75,10 @@ class BatchingEncoder:
                 observe=None if observe is None else _with_label(observe, f"encoder.{what}"),
             )
 
-        self._images = batcher("images", self._embed_images, settings.images)
-        self._texts = batcher("texts", self._embed_texts, settings.texts)
-        self._patches = batcher("patches", self._embed_patches, settings.images)
+        images, patches = map(self._in_model_thread, (self._embed_images, self._embed_patches))
+        self._images = batcher("images", images, settings.images)
+        self._texts = batcher("texts", self._process_texts, settings.texts)
+        self._patches = batcher("patches", patches, settings.images)
 
     @property
     def fingerprint(self) -> str:
@@ -107,15 +107,15 @@ class BatchingEncoder:
         return self._towers.mean, self._towers.std
 
     async def encode_image(self, image: Image.Image) -> Vector:
-        return await self._images.submit(await self._prepare(self._towers.prepare, image))
+        return await self._images.submit(await self._prepared(self._towers.prepare, image))
 
     async def encode_text(self, text: str) -> Vector:
         """Raises Misconfigured if the model has no text tower."""
-        return await self._texts.submit(await self._prepare(self._towers.tokenize, text))
+        return await self._texts.submit(text)
 
     async def encode_patches(self, image: Image.Image) -> Array:
         """Raises Misconfigured if the model has no patch tokens in the joint space."""
-        return await self._patches.submit(await self._prepare(self._towers.prepare_whole, image))
+        return await self._patches.submit(await self._prepared(self._towers.prepare_whole, image))
 
     async def close(self) -> None:
         """Finish pending calls, then stop the threads."""
@@ -124,14 +124,20 @@ class BatchingEncoder:
         self._preparation.shutdown()
         self._computation.shutdown()
 
-    async def _prepare(self, prepare: Callable[[Item], torch.Tensor], item: Item) -> torch.Tensor:
-        """Run ``prepare`` in a preparation thread and start uploading pictures to the device."""
+    async def _prepared(
+        self, prepare: Callable[[Image.Image], torch.Tensor], image: Image.Image
+    ) -> torch.Tensor:
+        """Run ``prepare`` in a preparation thread and start uploading its result to the device."""
 
         def run() -> torch.Tensor:
-            tensor = prepare(item)
-            return self._placement.upload(tensor) if tensor.is_floating_point() else tensor
+            return self._placement.upload(prepare(image))
 
         return await asyncio.get_running_loop().run_in_executor(self._preparation, run)
+
+    async def _process_texts(self, texts: Sequence[str]) -> list[Vector]:
+        loop = asyncio.get_running_loop()
+        tokens = await loop.run_in_executor(self._preparation, self._towers.tokenize, texts)
+        return await loop.run_in_executor(self._computation, self._embed_texts, tokens)
 
     def _in_model_thread(
         self, embed: Callable[[Sequence[torch.Tensor]], list[Result]]
@@ -195,7 +201,7 @@ def _with_label(observe: BatchObserver, label: str) -> Callable[[int, float], No
 @torch.inference_mode()
 def _measure_dimension(towers: Towers) -> int:
     if towers.reads_text:
-        return towers.text_features(towers.tokenize("")[None]).shape[-1]
+        return towers.text_features(towers.tokenize([""])[0][None]).shape[-1]
     blank = towers.prepare(Image.new("RGB", (1, 1)))
     return towers.image_features(blank[None]).shape[-1]
 

@@ -12,6 +12,8 @@ from operators.models.encoder_table import ENCODERS
 
 LOCAL = "local-dir:"
 TRANSFORMERS = "transformers:"
+VLLM = "vllm:"
+"""A model on the server at ``encoder.url``."""
 OPEN_CLIP_FILE = "open_clip_config.json"
 """Tells a folder in open_clip's format."""
 

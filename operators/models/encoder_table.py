@@ -8,7 +8,8 @@ from typing import Literal, TypeAlias
 from operators.models.sandbox_weights import SANDBOX_ENCODER, sandbox_weights
 from schemas.errors import Misconfigured
 
-Library: TypeAlias = Literal["open_clip", "transformers"]
+Library: TypeAlias = Literal["open_clip", "transformers", "vllm"]
+"""What loads a model; vllm: a server that is asked."""
 Channels: TypeAlias = tuple[float, float, float]
 
 
@@ -39,14 +40,14 @@ class EncoderDescription:
     """Its repository on the hub (owner/name), or the folder shipped with the project."""
     dimension: int
     resolution: int
-    """Side of the square input, in pixels."""
+    """Side of the square input, in pixels; vllm: the longest side that is sent."""
     normalisation: Normalisation
     reads_text: bool
     """False: the model has an image tower only, and is queried with the region."""
     finds_layers: bool
     """False: its patches cannot be compared with words, so another part has to find layers."""
     gflops: float
-    """Per picture, image tower only; a multiply-add counts as 2. Counted by
+    """Per picture, image tower only (vllm: the whole model); a multiply-add counts as 2. Counted by
     torch.utils.flop_counter (tests/models/test_encoder_table.py)."""
     licence: str
     """Of the weights, from their model card."""
@@ -60,13 +61,19 @@ class EncoderDescription:
         """The value of ``encoder.model`` that names the checkpoint directly."""
         if not self.on_hub:
             return self.checkpoint
-        return f"{'hf-hub' if self.library == 'open_clip' else 'transformers'}:{self.checkpoint}"
+        return f"{_PREFIX[self.library]}:{self.checkpoint}"
 
     @property
     def relative_cost(self) -> float:
         """Cost per picture relative to ViT-B/32 (FashionCLIP's image tower)."""
         return self.gflops / VIT_B_32_GFLOPS
 
+
+_PREFIX: dict[Library, str] = {
+    "open_clip": "hf-hub",
+    "transformers": "transformers",
+    "vllm": "vllm",
+}
 
 SHIPPED = f"local-dir:{sandbox_weights('clip')}"
 """The sandbox's encoder, the default of the settings."""
@@ -135,6 +142,42 @@ ENCODERS: tuple[EncoderDescription, ...] = (
         licence="Apache-2.0",
     ),
     EncoderDescription(
+        name="siglip2-base-patch16-384",
+        library="transformers",
+        checkpoint="google/siglip2-base-patch16-384",
+        dimension=768,
+        resolution=384,
+        normalisation=HALF,
+        reads_text=True,
+        finds_layers=False,
+        gflops=112.127,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="Qwen3-VL-Embedding-2B",
+        library="vllm",
+        checkpoint="Qwen/Qwen3-VL-Embedding-2B",
+        dimension=2048,
+        resolution=512,
+        normalisation=HALF,
+        reads_text=True,
+        finds_layers=False,
+        gflops=1601.2,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
+        name="Qwen3-VL-Embedding-8B",
+        library="vllm",
+        checkpoint="Qwen/Qwen3-VL-Embedding-8B",
+        dimension=4096,
+        resolution=512,
+        normalisation=HALF,
+        reads_text=True,
+        finds_layers=False,
+        gflops=5079.3,
+        licence="Apache-2.0",
+    ),
+    EncoderDescription(
         name="dinov2-large",
         library="transformers",
         checkpoint="facebook/dinov2-large",
@@ -173,4 +216,5 @@ def known_encoder(name: str) -> EncoderDescription:
 
 def encoder_source(model: str) -> str:
     """``model`` in the loaders' format: the name of a row is replaced by its source."""
-    return next((row.source for row in ENCODERS if row.name == model), model)
+    name = model.removeprefix("vllm:")
+    return next((row.source for row in ENCODERS if row.name == name), model)

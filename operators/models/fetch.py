@@ -61,6 +61,8 @@ def fetch_encoder(row: EncoderDescription, folder: Path) -> FetchedEncoder:
     """
     if not row.on_hub:
         raise Misconfigured(f"{row.name} ships with the project, there is nothing to fetch")
+    if row.library not in CONFIG_FILES:
+        raise Misconfigured(f"{row.name} is served by vLLM, which fetches it: set encoder.url")
     hub = HfApi()
     try:
         listing = hub.model_info(row.checkpoint, files_metadata=True)

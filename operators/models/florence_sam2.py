@@ -21,6 +21,7 @@ from transformers import (
     Sam2Model,
     Sam2Processor,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from operators.models.placement import Placement
 from operators.ports import Segment
@@ -183,6 +184,8 @@ def _merge_boxes(
 
 def _load_complete(kind: Any, source: str) -> Any:
     """Call ``kind.from_pretrained``. Raises Misconfigured if it fails or weights are missing."""
+    # It would be drawn into the output of a command.
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         if not issubclass(kind, torch.nn.Module):
             return kind.from_pretrained(source)

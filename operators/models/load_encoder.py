@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from operators.models.batching_encoder import BatchingEncoder, BatchObserver
 from operators.models.encoder_name import LOCAL, OPEN_CLIP_FILE, TRANSFORMERS
 from operators.models.encoder_table import encoder_source
 from schemas.settings import EncoderSettings
+
+if TYPE_CHECKING:
+    from operators.models.batching_encoder import BatchingEncoder, BatchObserver
 
 
 def load_encoder(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
-from open_clip.transform import PreprocessCfg, image_transform_v2
-from open_clip.transformer import VisionTransformer, text_global_pool
 from PIL.Image import Image
 
 from operators.models.batching_encoder import BatchingEncoder, BatchObserver
-from operators.models.encoder_name import OPEN_CLIP_FILE, encoder_name
+from operators.models.encoder_name import LOCAL, OPEN_CLIP_FILE, encoder_name
+from operators.models.local_tokenizer import Tokenize, local_tokenizer
+from operators.models.open_clip_library import import_open_clip, read_config
 from operators.models.towers import no_patch_tokens
 from schemas.errors import Misconfigured
 from schemas.settings import EncoderSettings
@@ -29,8 +28,14 @@ class OpenClipTowers:
         self, model: torch.nn.Module, tokenize: Callable[[list[str]], torch.Tensor]
     ) -> None:
         """``model`` and ``tokenize`` as open_clip creates them."""
+        # Imported by whoever created the model, perhaps in part (open_clip_library).
+        from open_clip import CLIP
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+        from open_clip.transformer import VisionTransformer, text_global_pool
+
         self.model: Any = model
         self._tokenize = tokenize
+        self._text_global_pool = text_global_pool
         visual: Any = model.visual
         settings = PreprocessCfg(**visual.preprocess_cfg)
         self.prepare: Callable[[Image], torch.Tensor] = image_transform_v2(settings, is_train=False)
@@ -46,20 +51,20 @@ class OpenClipTowers:
         # With a causal mask and pooling at the end token, later tokens have no effect, so the
         # padding up to the context length need not be computed.
         self._skips_padding = (
-            isinstance(model, open_clip.CLIP)
+            isinstance(model, CLIP)
             and model.attn_mask is not None
             and model.text_pool_type in ("argmax", "eos")
         )
 
-    def tokenize(self, text: str) -> torch.Tensor:
-        tokens = self._tokenize([text])[0]
+    def tokenize(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        tokens = self._tokenize(list(texts))
         if not self._skips_padding:
-            return tokens
+            return list(tokens)
         if self.model.text_pool_type == "eos":
-            end = (tokens == self.model.text_eos_id).int().argmax()
+            ends = (tokens == self.model.text_eos_id).int().argmax(dim=1)
         else:
-            end = tokens.argmax()
-        return tokens[: int(end) + 1]
+            ends = tokens.argmax(dim=1)
+        return [row[: end + 1] for row, end in zip(tokens, ends.tolist(), strict=True)]
 
     def image_features(self, pictures: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.model.encode_image(pictures)
@@ -96,7 +101,7 @@ class OpenClipTowers:
         hidden = model.ln_final(
             model.transformer(embedded, attn_mask=model.attn_mask[:length, :length])
         )
-        pooled = text_global_pool(
+        pooled = self._text_global_pool(
             hidden, tokens, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None)
         )
         projection = model.text_projection
@@ -131,11 +136,15 @@ class OpenClipEncoder(BatchingEncoder):
         model or its weights are missing.
         """
         architecture, pretrained = _source(settings.model)
+        config = _config(settings.model)
         try:
+            open_clip = import_open_clip(config)
             model = open_clip.create_model(
                 architecture, pretrained=pretrained, require_pretrained=True
             )
-            tokenize = open_clip.get_tokenizer(architecture)
+            tokenize = _light_tokenizer(settings.model, config) or open_clip.get_tokenizer(
+                architecture
+            )
         except Exception as error:
             # The libraries raise anything from AssertionError to HTTP errors here; the cause is
             # the same.
@@ -166,3 +175,19 @@ def _source(model: str) -> tuple[str, str | None]:
             f"encoder.model = {model!r} names no weights; use ARCHITECTURE/PRETRAINED"
         )
     return architecture, pretrained
+
+
+def _config(model: str) -> Mapping[str, Any] | None:
+    """The configuration of a local folder, to import only what it needs; None elsewhere."""
+    if not model.startswith(LOCAL):
+        return None
+    return read_config(Path(model.removeprefix(LOCAL)) / OPEN_CLIP_FILE)
+
+
+def _light_tokenizer(model: str, config: Mapping[str, Any] | None) -> Tokenize | None:
+    if config is None:
+        return None
+    from open_clip.tokenizer import get_clean_fn
+
+    folder = Path(model.removeprefix(LOCAL))
+    return local_tokenizer(folder, config["text_cfg"], get_clean_fn("whitespace"))

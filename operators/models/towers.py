@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -57,8 +58,8 @@ class Towers(Protocol):
         """Like :meth:`prepare` but without cropping, so that patches keep their place."""
         ...
 
-    def tokenize(self, text: str) -> torch.Tensor:
-        """Shape (tokens,), int64; texts of different lengths may be padded with any token.
+    def tokenize(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        """Per text, shape (tokens,), int64; to equal lengths they may be padded with any token.
 
         Raises Misconfigured if there is no text tower.
         """

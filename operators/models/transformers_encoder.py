@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from transformers import (
     Dinov2Model,
     SiglipModel,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from operators.models.batching_encoder import BatchingEncoder, BatchObserver
 from operators.models.encoder_name import LOCAL, TRANSFORMERS, encoder_name
@@ -81,10 +83,10 @@ class ClipTowers(_TwoTowers):
 
     finds_layers = True
 
-    def tokenize(self, text: str) -> torch.Tensor:
+    def tokenize(self, texts: Sequence[str]) -> list[torch.Tensor]:
         """Without padding, as the tower is causal and pools at the first end token."""
-        ids = self._tokenizer(text, truncation=True, max_length=self._context)["input_ids"]
-        return torch.tensor(ids)
+        ids = self._tokenizer(list(texts), truncation=True, max_length=self._context)["input_ids"]
+        return list(map(torch.tensor, ids))
 
     def patch_features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Apply the class token's norm and projection to every token (Zhou et al. 2022,
@@ -100,13 +102,14 @@ class SiglipTowers(_TwoTowers):
 
     finds_layers = False
 
-    def tokenize(self, text: str) -> torch.Tensor:
+    def tokenize(self, texts: Sequence[str]) -> list[torch.Tensor]:
         """In lower case and padded to the context length, as both generations were trained; the
         tower pools at the last position, and not every tokenizer lowers the case itself."""
+        lower = [text.lower() for text in texts]
         ids = self._tokenizer(
-            text.lower(), truncation=True, padding="max_length", max_length=self._context
+            lower, truncation=True, padding="max_length", max_length=self._context
         )["input_ids"]
-        return torch.tensor(ids)
+        return list(torch.tensor(ids))
 
     def patch_features(self, pictures: torch.Tensor) -> torch.Tensor:
         raise no_patch_tokens("SigLIP")
@@ -121,7 +124,7 @@ class Dinov2Towers(_ImageTower):
     def __init__(self, model: Any, processor: Any) -> None:
         super().__init__(model, processor, model.config.patch_size)
 
-    def tokenize(self, text: str) -> torch.Tensor:
+    def tokenize(self, texts: Sequence[str]) -> list[torch.Tensor]:
         raise no_text_tower("DINOv2")
 
     def text_features(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -169,6 +172,8 @@ class TransformersEncoder(BatchingEncoder):
 
 def _load_towers(source: str) -> Towers:
     """Load from ``source``, a folder or a repository on the hub. Raises Misconfigured."""
+    # It would be drawn into the output of a command.
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     family = AutoConfig.from_pretrained(source).model_type
     if family not in _ARCHITECTURES:
         raise Misconfigured(

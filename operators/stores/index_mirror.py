@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 from PIL.Image import Image
@@ -18,8 +19,10 @@ from PIL.Image import Image
 from operators.concurrency import running
 from operators.ports import ImageTextEncoder, IndexedAttributes, VectorStore
 from operators.stores.redis.mirrors import MirrorAcknowledgements
-from operators.stores.weaviate.schema import Collection
 from schemas.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from operators.stores.weaviate.schema import Collection
 
 log = structlog.get_logger()
 

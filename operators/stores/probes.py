@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 from PIL import Image
@@ -16,12 +17,11 @@ from operators.stores.redis.server import inspect_server, refuse_unfit
 from operators.stores.sqlite.schema import connect, read_collection
 from operators.stores.sqlite.schema import translate_errors as translate_sqlite_errors
 from operators.stores.thumbnails import ThumbnailFolder
-from operators.stores.weaviate.aliases import target_of
-from operators.stores.weaviate.async_indexing import refuse_async_indexing
-from operators.stores.weaviate.connection import WeaviateConnection
-from operators.stores.weaviate.schema import SCHEMA_SECONDS, require_collection
 from schemas.errors import Unavailable
 from schemas.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from operators.stores.weaviate.connection import WeaviateConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,11 @@ async def probe_weaviate(connection: WeaviateConnection, settings: IndexSettings
     Raises Misconfigured or Unavailable. Does not check whether the index belongs to the configured
     encoder; that happens when the index is opened with one (IndexMismatch).
     """
+    # Not at the top: Weaviate's client takes a second to import.
+    from operators.stores.weaviate.aliases import target_of
+    from operators.stores.weaviate.async_indexing import refuse_async_indexing
+    from operators.stores.weaviate.schema import SCHEMA_SECONDS, require_collection
+
     await refuse_async_indexing(connection, settings)
     name = await target_of(connection, settings.alias)
     if name is None:

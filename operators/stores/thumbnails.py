@@ -21,6 +21,10 @@ JPEG_QUALITY = 85
 """Of 100; higher values make larger files (+30 % at 92) without a visible gain."""
 
 
+REDUCING_GAP = 2.0
+"""A larger picture is box-averaged to this many times the thumbnail first: Pillow's own value."""
+
+
 class ThumbnailFolder:
     """A :class:`operators.ports.Thumbnails`: one JPEG per key.
 
@@ -80,8 +84,10 @@ class ThumbnailFolder:
         return f"{self._root}/{digest[:2]}/{digest[2:4]}/{digest}.jpg"
 
     def _put(self, key: str, image: Image) -> None:
-        small = image.copy()
-        small.thumbnail((self._max_side, self._max_side), Resampling.LANCZOS)
+        scale = min(1.0, self._max_side / max(image.size))
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        # A support of one pixel: a third of LANCZOS's work, and the same embeddings (decision 172).
+        small = image.resize(size, Resampling.HAMMING, reducing_gap=REDUCING_GAP)
         encoded = io.BytesIO()
         small.save(encoded, "JPEG", quality=JPEG_QUALITY)
         path = self._path(key)

@@ -8,7 +8,8 @@ attempts so far; the next letter adds to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -37,6 +38,8 @@ REPLAY_ATTEMPTS = "replay-attempts"
 REPLAY_FIRST_TIME = "replay-first-time"
 MOST_ATTEMPTS = 10**9
 """A header that says more was not written by a replay."""
+WAITING = "waiting"
+"""State of a letter that is neither replayed nor discarded."""
 REPLAYED, DISCARDED = "replayed", "discarded"
 """What became of a letter; on Kafka the header of a mark, which is not a letter, with its name."""
 
@@ -123,6 +126,31 @@ def read_letters(topic: ReadableTopic) -> Iterator[StoredLetter]:
                 raise InvalidRecord(
                     f"{record.position} is not a dead letter: {list_problems(error)}"
                 ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The letters of a topic, counted."""
+
+    states: Counter[str]
+    """WAITING, REPLAYED or DISCARDED."""
+    reasons: Counter[str]
+    """``stage:reason``, of all letters."""
+    waiting: Counter[str]
+    """``stage:reason``, of those that wait."""
+
+
+def tally(letters: Iterable[StoredLetter], settled: Mapping[str, str]) -> Tally:
+    """Count ``letters``. ``settled``: what became of letters, by name."""
+    states, reasons, waiting = Counter[str](), Counter[str](), Counter[str]()
+    for stored in letters:
+        state = settled.get(stored.name, WAITING)
+        reason = f"{stored.letter.stage}:{stored.letter.reason}"
+        states[state] += 1
+        reasons[reason] += 1
+        if state == WAITING:
+            waiting[reason] += 1
+    return Tally(states, reasons, waiting)
 
 
 def to_repeat(record: Record) -> Record:

@@ -8,8 +8,9 @@ range, and the exact price is checked afterwards.
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
-from schemas.money import Money
+from schemas.money import Money, minor_digits
 
 BUCKETS_PER_DOUBLING = 8
 _LARGEST_MINOR = 10**15
@@ -20,7 +21,7 @@ def price_bucket(price: Money) -> int:
 
     A price of 0 has the bucket of one minor unit.
     """
-    one_minor = Money(amount_minor=1, currency=price.currency).major
+    one_minor = Decimal(1).scaleb(-minor_digits(price.currency))
     return math.floor(BUCKETS_PER_DOUBLING * math.log2(max(price.major, one_minor)))
 
 

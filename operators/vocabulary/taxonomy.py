@@ -19,6 +19,9 @@ from schemas.errors import Misconfigured, list_problems
 
 DEFAULT_PATH = Path(__file__).with_name("taxonomy.toml")
 
+PLAIN = "solid"
+"""The label of garments without a pattern."""
+
 
 class Term(BaseModel):
     """One label of the vocabulary."""

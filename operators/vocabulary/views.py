@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 
 from operators.ports import IndexedAttributes
 from operators.vocabulary.price_bucket import price_bucket
 from schemas.attributes import Attribute, StandardAttributes
+from schemas.base import built
 from schemas.catalog import UNKNOWN_VERSION, LedgerEntry, Product, ProductUpdate
+
+_NAMES = sorted(field.name for field in fields(IndexedAttributes))
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 def indexed_attributes(entry: LedgerEntry, moment: datetime) -> IndexedAttributes:
@@ -40,7 +44,7 @@ def indexed_attributes(entry: LedgerEntry, moment: datetime) -> IndexedAttribute
 
 def attributes_hash(attributes: IndexedAttributes) -> str:
     """A hash that is stable across processes."""
-    text = json.dumps(asdict(attributes), sort_keys=True, ensure_ascii=False)
+    text = _JSON.encode({name: getattr(attributes, name) for name in _NAMES})
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -56,22 +60,26 @@ def published_version(entry: LedgerEntry) -> int:
 
 
 def product_of(entry: LedgerEntry, moment: datetime) -> Product:
-    """The product as published on catalog.changes and looks.matched at ``moment``.
+    """The product as published on catalog.changes and looks.matched at ``moment``, as it is in the
+    validated ``entry``.
 
     Raises ValueError if the product does not exist.
     """
     if not entry.exists:
         raise ValueError(f"{entry.key}: a product that does not exist cannot be published")
     vendor, _, product_id = entry.key.partition(":")
-    return Product(
-        key=entry.key,
-        vendor=vendor,
-        product_id=product_id,
-        version=published_version(entry),
-        update=entry.update,
-        attributes=entry.attributes,
-        price=entry.update.price_at(moment),
-        image_hash=entry.image_hash or "",
+    return built(
+        Product,
+        {
+            "key": entry.key,
+            "vendor": vendor,
+            "product_id": product_id,
+            "version": published_version(entry),
+            "update": entry.update,
+            "attributes": entry.attributes,
+            "price": entry.update.price_at(moment),
+            "image_hash": entry.image_hash or "",
+        },
     )
 
 

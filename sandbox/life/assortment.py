@@ -117,7 +117,7 @@ def stock_styles(
     items = 0
     while items < products:
         number = len(styles)
-        vendor = rng.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
+        vendor = _vendor(rng)
         resold: Style | None = None
         if pictured is not None and number >= pictured:
             resold = styles[rng.randrange(pictured)]
@@ -129,11 +129,25 @@ def stock_styles(
         style = _style(rng, vendor, number, garment, products - items)
         if resold is not None:
             style.drawn = resold.drawn
-        for item in style.items:
-            item.pictures = [f"{name}.jpg" for name in style.drawn]
+            _show(style)
         styles.append(style)
         items += len(style.items)
     return styles, withheld
+
+
+def new_style(rng: random.Random, number: int, withheld: frozenset[str]) -> Style:
+    """Draw one more style, of a garment that vendors sell."""
+    garment = next(_distinct_garments(rng, withheld))
+    return _style(rng, _vendor(rng), number, garment, most=3)
+
+
+def _vendor(rng: random.Random) -> str:
+    return rng.choices(tuple(_SHARES), tuple(_SHARES.values()))[0]
+
+
+def _show(style: Style) -> None:
+    for item in style.items:
+        item.pictures = [f"{name}.jpg" for name in style.drawn]
 
 
 def _withheld_types(rng: random.Random) -> frozenset[str]:
@@ -167,7 +181,7 @@ def _style(rng: random.Random, vendor: str, number: int, garment: Garment, most:
     reduced = rng.random() < 0.3
     sizes = _sizes(rng, vendor, garment.department)[:most]
     code = f"{vendor[0].upper()}{number:06d}"
-    return Style(
+    style = Style(
         vendor=vendor,
         style_id=code,
         garment=garment,
@@ -189,6 +203,8 @@ def _style(rng: random.Random, vendor: str, number: int, garment: Garment, most:
         ],
         drawn=[f"{code}-p{view}" for view in range(rng.choice((1, 1, 1, 2)))],
     )
+    _show(style)
+    return style
 
 
 def _stated(rng: random.Random) -> Stated:

@@ -55,6 +55,8 @@ class PlannedLook:
     picture_file: str
     outfit: dict[str, Garment]
     kinds: dict[str, LayerKind]
+    worn: tuple[str, ...]
+    """Keys of the products that its exact and near layers are drawn after."""
 
 
 class Shelves:
@@ -77,7 +79,7 @@ def plan_looks(
     shelves: Shelves, many: int, folder_url: str, rng: random.Random
 ) -> list[PlannedLook]:
     """Plan ``many`` looks with their filters; pictures go to the folder of ``folder_url``."""
-    return [_plan(shelves, number, folder_url, rng) for number in range(many)]
+    return [plan_look(shelves, number, folder_url, rng) for number in range(many)]
 
 
 def truth_of(planned: PlannedLook, boxes: Mapping[str, Box], shelves: Shelves) -> LookTruth:
@@ -106,7 +108,8 @@ def in_publishing_order(planned: Sequence[PlannedLook], rng: random.Random) -> l
     return looks
 
 
-def _plan(shelves: Shelves, number: int, folder_url: str, rng: random.Random) -> PlannedLook:
+def plan_look(shelves: Shelves, number: int, folder_url: str, rng: random.Random) -> PlannedLook:
+    """Plan the look of this number with its filters."""
     look_id = f"look-{number:05d}"
     departments = tuple(sample_outfit(rng))
     look = Look(
@@ -128,7 +131,7 @@ def _plan(shelves: Shelves, number: int, folder_url: str, rng: random.Random) ->
         if product is not None:
             worn.append(product)
     look = look.model_copy(update={"preferences": _preferences(shelves, look, worn, rng)})
-    return PlannedLook(look, f"{look_id}.jpg", outfit, kinds)
+    return PlannedLook(look, f"{look_id}.jpg", outfit, kinds, tuple(p.key for p in worn))
 
 
 def _gender(rng: random.Random, departments: Sequence[str]) -> Gender | None:

@@ -73,7 +73,9 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class Event:
+    """Something that happens to an item at a moment (milliseconds since 1970)."""
+
     moment: int
     style: Style
     item: Item
@@ -96,8 +98,8 @@ def simulate_timeline(
     served = {f"{content}.jpg": content for style in styles for content in style.drawn}
     packets: list[Packet] = []
     for number, event in enumerate(events):
-        _apply_event(event, served, rng)
-        packet = _build_packet(event, pictures, number, rng)
+        apply_event(event, served, rng)
+        packet = build_packet(event, pictures, number, rng)
         packets.append(packet)
         if event.what != "delete" and rng.random() < _RESENT_SHARE:
             packets.append(_resend(packet, rng))
@@ -105,7 +107,7 @@ def simulate_timeline(
     return packets, served
 
 
-def _draw_events(style: Style, rng: random.Random) -> Iterator[_Event]:
+def _draw_events(style: Style, rng: random.Random) -> Iterator[Event]:
     born = START_MS + int(rng.uniform(0, 0.5) * SPAN_MS)
     end = START_MS + SPAN_MS
 
@@ -133,21 +135,22 @@ def _draw_events(style: Style, rng: random.Random) -> Iterator[_Event]:
             late_birth = rng.random() < _LATE_SHARE
             for moment, what in moments.items():
                 late = late_birth if what == "new" else rng.random() < _LATE_SHARE
-                yield _Event(moment, style, item, what, late)
+                yield Event(moment, style, item, what, late)
             continue
         # The first packet of a deleted item is never late, because a delete of an unknown product
         # has no visible effect. But the delete often overtakes a last update.
         for moment, what in moments.items():
             if moment < deleted:
-                yield _Event(moment, style, item, what)
+                yield Event(moment, style, item, what)
         if rng.random() < 0.5:
-            yield _Event(deleted - 1, style, item, "stock", late=True)
-        yield _Event(deleted, style, item, "delete")
+            yield Event(deleted - 1, style, item, "stock", late=True)
+        yield Event(deleted, style, item, "delete")
         if rng.random() < _RELISTED_SHARE:
-            yield _Event(later(deleted), style, item, "relisted")
+            yield Event(later(deleted), style, item, "relisted")
 
 
-def _apply_event(event: _Event, served: dict[str, str], rng: random.Random) -> None:
+def apply_event(event: Event, served: dict[str, str], rng: random.Random) -> None:
+    """Change the item, and the picture files that are ``served`` (name -> content id)."""
     item, what = event.item, event.what
     if what == "price":
         # Change by a tenth to a third, rounded to a whole unit of the currency.
@@ -172,7 +175,8 @@ def _apply_event(event: _Event, served: dict[str, str], rng: random.Random) -> N
         item.pictures = [name, *item.pictures[1:]]
 
 
-def _build_packet(event: _Event, pictures: str, number: int, rng: random.Random) -> Packet:
+def build_packet(event: Event, pictures: str, number: int, rng: random.Random) -> Packet:
+    """The packet that tells of an event, after it; ``number``: of the vendor's export."""
     style, item = event.style, event.item
     vendor = VENDORS[style.vendor]
     group = _GROUPS.get(event.what)
@@ -192,7 +196,7 @@ def _build_packet(event: _Event, pictures: str, number: int, rng: random.Random)
         value=envelope(style.vendor, item.product_id, kind, event.moment, payload),
         moment=event.moment,
         kind=kind,
-        stated={group: _value_of(style, item, group) for group in groups},
+        stated={group: value_of(style, item, group) for group in groups},
     )
 
 
@@ -211,7 +215,8 @@ def envelope(
     return json.dumps(record, ensure_ascii=False).encode()
 
 
-def _value_of(style: Style, item: Item, group: Group) -> Any:
+def value_of(style: Style, item: Item, group: Group) -> Any:
+    """What the item states of ``group``, in a comparable form."""
     if group == "title":
         return item.tagline
     if group == "stock":

@@ -6,6 +6,7 @@ packets.jsonl    the vendors' feed in publishing order, a topic's lines
 looks.jsonl      the looks in publishing order, a topic's lines
 world.json       the arguments of draw_world, and counts
 truth.json       the ground truth; for the evaluation only
+market.json      once it goes on living: the steps so far, see market.py
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from schemas.ids import product_key
 from schemas.records import Position, Record
 
 _MANIFEST = "world.json"
+MARKET = "market.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class World:
     @property
     def look_pictures(self) -> Path:
         return self.folder / "looks"
+
+    @property
+    def lives_on(self) -> bool:
+        """Whether the market has gone on since: the truth is no longer that of the topics."""
+        return (self.folder / MARKET).exists()
 
     def packet_records(self) -> Iterator[Record]:
         """Read the vendors' feed in publishing order, broken records included."""
@@ -91,10 +98,9 @@ def draw_world(
     folder = folder.resolve()
     _empty(folder)
     pictures_url, looks_url = (folder / "pictures").as_uri(), (folder / "looks").as_uri()
-    styles, withheld = stock_styles(_random_for(seed, "assortment"), products, pictured)
-    packets, contents = simulate_timeline(styles, pictures_url, _random_for(seed, "timeline"))
+    styles, withheld, packets, contents = simulate(seed, products, pictures_url, pictured)
     broken = draw_broken_packets(
-        styles, round(len(packets) * BROKEN_SHARE), pictures_url, _random_for(seed, "broken")
+        styles, round(len(packets) * BROKEN_SHARE), pictures_url, random_for(seed, "broken")
     )
     packets = sorted([*packets, *broken], key=lambda packet: packet.published)
     _draw_catalog(folder / "pictures", seed, styles, contents, progress)
@@ -106,14 +112,14 @@ def draw_world(
         for item in style.items
     }
     truths = {
-        key: _product_truth(*items[key], state, contents) for key, state in outcome.states.items()
+        key: product_truth(*items[key], state, contents) for key, state in outcome.states.items()
     }
     shelves = Shelves(truths.values(), withheld)
-    planned = plan_looks(shelves, looks, looks_url, _random_for(seed, "looks"))
+    planned = plan_looks(shelves, looks, looks_url, random_for(seed, "looks"))
     look_truths = _draw_looks(folder / "looks", seed, planned, shelves, progress)
     look_records = [
         Record(look.look_id, look.model_dump_json().encode())
-        for look in in_publishing_order(planned, _random_for(seed, "repeats"))
+        for look in in_publishing_order(planned, random_for(seed, "repeats"))
     ]
     truth = _truth(seed, withheld, truths, packets, outcome, look_truths)
     (folder / "truth.json").write_text(truth.model_dump_json(), encoding="utf-8")
@@ -134,7 +140,17 @@ def open_world(folder: Path) -> World:
     return World(folder.resolve(), **manifest)
 
 
-def _random_for(seed: int, what: str) -> random.Random:
+def simulate(
+    seed: int, products: int, pictures_url: str, pictured: int | None = None
+) -> tuple[list[Style], frozenset[str], list[Packet], dict[str, str]]:
+    """Live through the timeline: the styles as they are at its end, the types that no vendor sells,
+    the sound packets in publishing order, and the pictures (file name -> content id)."""
+    styles, withheld = stock_styles(random_for(seed, "assortment"), products, pictured)
+    packets, contents = simulate_timeline(styles, pictures_url, random_for(seed, "timeline"))
+    return styles, withheld, packets, contents
+
+
+def random_for(seed: int, what: str) -> random.Random:
     """Seed a generator per purpose, so that more looks do not change the catalog."""
     return random.Random(f"{seed}/{what}")
 
@@ -143,7 +159,7 @@ def _empty(folder: Path) -> None:
     for name in ("pictures", "looks"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
-    for name in ("packets.jsonl", "looks.jsonl", "truth.json", _MANIFEST):
+    for name in ("packets.jsonl", "looks.jsonl", "truth.json", MARKET, _MANIFEST):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -189,9 +205,10 @@ def _draw_looks(
     return [truth_of(p, boxes[folder / p.picture_file], shelves) for p in planned]
 
 
-def _product_truth(
+def product_truth(
     style: Style, item: Item, state: ItemState, contents: Mapping[str, str]
 ) -> ProductTruth:
+    """The truth about an item in ``state``. ``contents``: picture file -> content id."""
     facts = state.facts()
     picture_file = facts["pictures"][0]
     return ProductTruth(

@@ -9,44 +9,35 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.sandbox.indexed_world import MemoryLedger, index_world
 from evaluation.sandbox.recording_model import RecordingModel
 from operators.budget import Budget
-from operators.images.fetch import PictureFetcher
 from operators.matching.calibration import FILE_NAME, Calibration, Logistic
 from operators.matching.layers import detect_layers
 from operators.matching.logistic import fit_logistic
 from operators.matching.look_run import LookRun
-from operators.matching.parts import MatchParts
-from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.rank import RankedLayer, rank_layer
-from operators.matching.tagger import Tagger
 from operators.models.encoder_table import encoder_source
 from operators.models.load_encoder import load_encoder
 from operators.models.sandbox_weights import SANDBOX_VLM
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.ports import ImageTextEncoder, VisionLanguageModel
-from operators.stores.sqlite.index import SqliteIndex
-from operators.stores.thumbnails import ThumbnailFolder
 from operators.vocabulary.taxonomy import Taxonomy
 from sandbox.life import LayerTruth, ProductTruth, World, draw_world, open_world
+from sandbox.training.catalog_fit import fit_catalog_evidence
 from sandbox.training.layer_fit import draw_looks, fit_layers
+from sandbox.training.world_parts import indexed
 from sandbox.world import COLOURS, DEPARTMENTS, PATTERNS, TYPES
 from schemas.attributes import Department
 from schemas.looks import Look
 from schemas.settings import (
-    BatchSettings,
     EncoderSettings,
-    ImageSettings,
     MatchingSettings,
-    ThumbnailSettings,
     VlmSettings,
 )
 
@@ -108,14 +99,18 @@ async def calibrate(
     calibration = (await fit_layers(encoder, calibration, drawn)).being_fitted()
     describer = EmbeddedVisionModel.load(vlm, Taxonomy.load(), lambda kind: None)
     judged: dict[str, list[JudgedLayer]] = {"tagger": [], "model": []}
+    worlds: list[World] = []
     for seed in seeds:
         world = _open_or_draw_world(folder / str(seed), seed, products, looks)
+        worlds.append(world)
         judged["tagger"] += await _judge_layers(world, encoder, calibration, None)
         judged["model"] += await _judge_layers(world, encoder, calibration, describer)
     await describer.close()
+    catalog = await fit_catalog_evidence(worlds, encoder, calibration)
     await encoder.close()
     tagger, described = _rank_options(judged["tagger"]), _rank_options(judged["model"])
     update = {
+        "catalog": catalog,
         "same_item": _fit(tagger, [one.same_item for one in tagger]),
         "same_item_described": _fit(described, [one.same_item for one in described]),
         "same_kind": _fit(tagger, [one.same_kind for one in tagger]),
@@ -145,19 +140,19 @@ async def _judge_layers(
     looks = [Look.model_validate_json(record.value) for record in world.look_event_records()]
     model = None if vlm is None else RecordingModel(vlm)
     judged = []
-    with tempfile.TemporaryDirectory() as scratch:
-        parts = replace(await _open_parts(world, encoder, calibration, Path(scratch)), vlm=model)
+    async with indexed(world, encoder, calibration) as opened:
+        unranked = opened.settings.model_copy(update={"rerank_weight": 0.0})
+        parts = replace(opened, vlm=model, settings=unranked)
         for look in {look.look_id: look for look in looks}.values():
             run = LookRun(look, parts, Budget.of(60))
             picture = await parts.pictures.fetch(look.image)
-            for layer in await detect_layers(run, [picture]):
+            for layer in await detect_layers(run, [picture], None):
                 worn = truth[look.look_id].layers.get(layer.department.value)
                 found = await rank_layer(run, layer)
                 answers = model.take_answers() if model else []
                 if worn is not None and found.products:
                     options = _list_options(found, answers, worn, products)
                     judged.append(JudgedLayer(worn.kind, options))
-        await parts.index.close()
     return judged
 
 
@@ -176,32 +171,6 @@ def _list_options(
             same_kind=products[one.key].garment.type == worn.garment.type,
         )
         for number, (one, features) in enumerate(zip(found.products, found.features, strict=False))
-    )
-
-
-async def _open_parts(
-    world: World, encoder: ImageTextEncoder, calibration: Calibration, scratch: Path
-) -> MatchParts:
-    index = SqliteIndex.open(
-        scratch / "index.sqlite",
-        fingerprint=encoder.fingerprint,
-        dimension=encoder.dimension,
-        writes=BatchSettings(max_size=512),
-    )
-    ledger = MemoryLedger()
-    thumbnails = ThumbnailFolder.open(ThumbnailSettings(url=str(scratch / "thumbnails")))
-    await index_world(world, encoder, index, ledger, thumbnails)
-    taxonomy = Taxonomy.load().answering_with(calibration.labels or ())
-    return MatchParts(
-        pictures=PictureFetcher(ImageSettings(allowed_roots=(world.folder,), http_cache=None)),
-        encoder=encoder,
-        index=index,
-        ledger=ledger,
-        segmenter=PatchSegmenter(encoder, calibration.departments, calibration),
-        tagger=Tagger(encoder, taxonomy),
-        calibration=calibration,
-        thumbnails=thumbnails,
-        settings=MatchingSettings(rerank_weight=0.0),
     )
 
 

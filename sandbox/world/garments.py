@@ -6,7 +6,7 @@ A `Garment` is the ground truth behind every picture of the world. It is drawn b
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 RGB = tuple[int, int, int]
@@ -105,6 +105,20 @@ def lab(colour: RGB) -> tuple[float, float, float]:
     y = curve(0.2126 * r + 0.7152 * g + 0.0722 * b)
     z = curve((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089)
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+_LAB = {name: lab(colour) for name, colour in COLOURS.items()}
+
+
+def shade_of(name: str, draw: Callable[[], RGB]) -> RGB:
+    """The first shade from ``draw`` that is nearer to this colour than to any other, in Lab; the
+    colour itself when fifty are not."""
+    for _ in range(50):
+        shade = draw()
+        at = lab(shade)
+        if min(COLOURS, key=lambda other: math.dist(_LAB[other], at)) == name:
+            return shade
+    return COLOURS[name]
 
 
 def _contrasting(first: str, second: str) -> bool:

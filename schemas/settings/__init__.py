@@ -1,5 +1,6 @@
 """The settings; :mod:`schemas.settings.tree` says where they are read from."""
 
+from schemas.settings.api import ApiKey, ApiSettings
 from schemas.settings.base import BatchSettings, Section
 from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
 from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
@@ -15,6 +16,8 @@ from schemas.settings.tree import PRESETS, Settings, load_settings
 
 __all__ = [
     "PRESETS",
+    "ApiKey",
+    "ApiSettings",
     "BatchSettings",
     "CatalogSettings",
     "EncoderSettings",

@@ -10,15 +10,42 @@ from schemas.settings.base import BatchSettings, Section
 
 
 class EncoderSettings(Section):
+    kind: Literal["local", "vllm"] = Field(
+        "local",
+        description="vllm: encoder.model is the name of a model on the server at encoder.url, also "
+        "written vllm:NAME; local: encoder.model says where it is.",
+    )
     model: str = Field(
         "sandbox-clip",
         description="A name from `looksync models list`, local-dir:FOLDER, hf-hub:NAME "
-        "(open_clip), transformers:NAME, or open_clip's ARCHITECTURE/PRETRAINED.",
+        "(open_clip), transformers:NAME, vllm:NAME, or open_clip's ARCHITECTURE/PRETRAINED.",
     )
+    url: str = Field(
+        "http://127.0.0.1:8002/v1",
+        description="vLLM server of an embedding model, with API version.",
+    )
+    api_key: SecretStr | None = None
+    dimensions: int | None = Field(
+        None,
+        ge=32,
+        description="vllm: keep the first dimensions only, of a model trained for it; null: all.",
+    )
+    concurrency: int = Field(64, ge=1, description="vllm: calls in flight per process.")
+    attempts: int = Field(3, ge=1, description="vllm: per call.")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: int | None = Field(None, ge=1, description="torch threads on CPU; None: torch's own.")
     images: BatchSettings = BatchSettings()
     texts: BatchSettings = BatchSettings(max_size=64)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _served_model(cls, given: Any) -> Any:
+        """A switch of encoders names both by their model alone, so the name says its kind."""
+        if not isinstance(given, dict) or given.get("kind") != "vllm":
+            return given
+        model = given.get("model", "Qwen3-VL-Embedding-2B")
+        served = not isinstance(model, str) or model.startswith("vllm:")
+        return {**given, "model": model if served else f"vllm:{model}"}
 
 
 class VlmSettings(Section):
@@ -35,7 +62,15 @@ class VlmSettings(Section):
         description="The server's name for the model; embedded: a folder, or sandbox-vlm.",
     )
     api_key: SecretStr | None = None
-    prompts: str = Field("general-2", description="Prompt set; sandbox-1 for the sandbox's model.")
+    score_url: str | None = Field(
+        None,
+        description='vLLM server of a reranking model, which matching.rerank = "score" asks; '
+        "without API version, called with the same key.",
+    )
+    score_model: str = Field(
+        "Qwen/Qwen3-VL-Reranker-2B", description="That server's name for the reranking model."
+    )
+    prompts: str = Field("general-3", description="Prompt set; sandbox-1 for the sandbox's model.")
     longest_description: int = Field(
         1000, ge=32, description="Maximum tokens of a look's description."
     )

@@ -131,16 +131,30 @@ class MatchingSettings(Section):
     )
     rerank: RerankMethod = Field(
         RerankMethod.LIKELIHOOD,
-        description="Without a vision-language model, similarity replaces its methods.",
+        description="Without a vision-language model, similarity replaces its methods; score needs "
+        "vlm.score_url.",
     )
     rerank_layers: dict[Department, RerankMethod] = Field(
         default_factory=dict, description="Overrides rerank for single departments."
     )
+    rerank_candidates: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Products of a layer that the model judges; the others follow in their order.",
+    )
     rerank_weight: float = Field(
-        0.3,
+        0.4,
         ge=0,
         le=1,
         description="Weight of the model's score against similarity and shared attributes.",
+    )
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Weight of variety against likeness for the products after the first one of a "
+        "layer (maximal marginal relevance); 0: by likeness alone.",
     )
     describe_share: float = Field(
         0.5, gt=0, le=1, description="Share of the budget for describing."
@@ -154,6 +168,11 @@ class MatchingSettings(Section):
     claim_seconds: float = Field(
         7 * 86_400.0, gt=0, description="How long a look_id is remembered."
     )
+
+    @property
+    def rerank_methods(self) -> frozenset[RerankMethod]:
+        """All methods that some department may be ordered by."""
+        return frozenset({self.rerank, *self.rerank_layers.values()})
 
     def rerank_method(self, department: Department) -> RerankMethod:
         """The department's own method, or else the general one."""

@@ -71,6 +71,7 @@ class TopicSettings(Section):
     changes: str = "catalog.changes"
     looks: str = "looks.generated"
     matches: str = "looks.matched"
+    interactions: str = "interactions"
 
     def dead_letters(self, topic: str) -> str:
         """The dead-letter topic of ``topic``."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import (
+    BaseModel,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +25,8 @@ from pydantic_settings import (
 )
 
 from schemas.errors import Misconfigured, list_problems
+from schemas.rerank import RerankMethod
+from schemas.settings.api import ApiSettings
 from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
 from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
 from schemas.settings.stores import IndexSettings, RedisSettings, ThumbnailSettings
@@ -50,7 +55,21 @@ class Settings(BaseSettings):
     segmenter: SegmenterSettings = SegmenterSettings()
     catalog: CatalogSettings = CatalogSettings()
     matching: MatchingSettings = MatchingSettings()
+    api: ApiSettings = ApiSettings()
     log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="after")
+    def _scores_have_a_server(self) -> Self:
+        """The other methods ask the model that describes; a score is another model's."""
+        scored = self.vlm.kind == "openai" and self.vlm.score_url is not None
+        if RerankMethod.SCORE in self.matching.rerank_methods and not (
+            scored or self.vlm.kind == "none"
+        ):
+            raise ValueError(
+                'matching.rerank = "score" needs vlm.kind = "openai" and vlm.score_url, the server '
+                "of a reranking model; choose another method for a model in this process"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -75,7 +94,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "production": {
         "topics": {"kind": "kafka"},
         "stream": {"looks": {"window": 64}},
-        "encoder": {"model": "ViT-H-14/laion2b_s32b_b79k"},
+        "encoder": {"model": "marqo-fashionSigLIP"},
         "index": {"kind": "weaviate"},
         "redis": {"kind": "url"},
         "vlm": {"kind": "openai"},
@@ -116,7 +135,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         return Settings(**_merge(_merge(PRESETS[preset], from_file), overrides))
     except ValidationError as error:
         raise Misconfigured(
-            f"settings ({path} and LOOKSYNC_ variables): {list_problems(error)}"
+            f"settings ({path} and LOOKSYNC_ variables): {list_problems(error)}{_suggest(error)}"
         ) from error
 
 
@@ -128,3 +147,19 @@ def _merge(base: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
             _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     return merged
+
+
+def _suggest(error: ValidationError) -> str:
+    """What misspelt settings were probably meant to be."""
+    meant = []
+    for problem in error.errors():
+        if problem["type"] == "extra_forbidden":
+            *sections, name = map(str, problem["loc"])
+            fields = Settings.model_fields
+            for section in sections:
+                inner = fields[section].annotation if section in fields else None
+                if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+                    break
+                fields = inner.model_fields
+            meant += [".".join((*sections, near)) for near in get_close_matches(name, fields, n=1)]
+    return f"; did you mean {', '.join(meant)}?" if meant else ""

@@ -13,10 +13,12 @@ from typing import Annotated
 
 import typer
 
+from services.cli.commands.api import api
 from services.cli.commands.dead_letters import dlq
 from services.cli.commands.flows import flow
 from services.cli.commands.index import index, models
 from services.cli.commands.jobs import jobs
+from services.cli.commands.looks import looks, matches
 from services.cli.commands.mappings import mapping
 from services.cli.commands.products import product
 from services.cli.commands.sandbox import evaluate, sandbox
@@ -33,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(top_level)
 for name, group in {
+    "api": api,
     "flow": flow,
     "topics": topics,
     "dlq": dlq,
@@ -42,6 +45,8 @@ for name, group in {
     "jobs": jobs,
     "product": product,
     "mapping": mapping,
+    "looks": looks,
+    "matches": matches,
     "sandbox": sandbox,
     "eval": evaluate,
 }.items():

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
 from dataflows.wiring.letters import Letters
-from operators.streaming.dead_letters import StoredLetter
+from operators.streaming.dead_letters import WAITING, StoredLetter, tally
 from operators.streaming.letter_selection import Selection
 from schemas.errors import Misconfigured
 from schemas.settings import Settings
 from services.cli.console import as_text
 
 SHOWN_BYTES = 4000
-WAITING = "waiting"
-"""State of a letter that is neither replayed nor discarded."""
 
 
 def print_letters(settings: Settings, topic: str | None, console: Console) -> None:
@@ -26,15 +23,15 @@ def print_letters(settings: Settings, topic: str | None, console: Console) -> No
     for name in names:
         opened = Letters.of(settings.topics, name)
         letters, settled = list(opened.read()), opened.settled()
-        states = Counter(settled.get(stored.name, WAITING) for stored in letters)
-        summary = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        counts = tally(letters, settled)
+        summary = ", ".join(f"{number} {state}" for state, number in sorted(counts.states.items()))
         console.print(
             f"[bold]{name}[/]: {len(letters)} dead letters" + (summary and f" ({summary})")
         )
         if not letters:
             continue
-        counts = Counter(f"{stored.letter.stage}:{stored.letter.reason}" for stored in letters)
-        console.print("  " + ", ".join(f"{reason} {n}" for reason, n in counts.most_common()))
+        reasons = counts.reasons.most_common()
+        console.print("  " + ", ".join(f"{reason} {n}" for reason, n in reasons))
         console.print(_table(letters, settled))
 
 
@@ -72,14 +69,14 @@ def discard(settings: Settings, topic: str, selection: Selection) -> int:
 
 
 def _table(letters: Iterable[StoredLetter], settled: Mapping[str, str]) -> Table:
-    table = Table(
-        "letter", "key", "stage", "reason", "tries", "last", "state", "message", highlight=False
-    )
+    table = Table(highlight=False)
+    for heading in ("letter", "key", "stage", "reason", "tries", "last", "state", "message"):
+        table.add_column(heading, overflow="fold")
     for stored in letters:
         letter = stored.letter
         table.add_row(
             f"{letter.partition}/{letter.offset}",
-            as_text(_escape(stored.record.key[:40])),
+            as_text(_escape(stored.record.key)),
             letter.stage,
             letter.reason,
             str(letter.attempts),

@@ -23,7 +23,7 @@ from schemas.errors import LookSyncError, Misconfigured
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
 from services.cli.console import console
-from services.cli.evaluate import judge, write_counts
+from services.cli.evaluate import REPORT, judge, write_counts
 from services.cli.world import draw, progress_bars
 from services.processes import Child, free_port, start_looksync
 
@@ -76,6 +76,8 @@ http_cache = {json.dumps(str(home / "http-cache"))}
 path = {json.dumps(str(home / "index.sqlite"))}
 [redis]
 folder = {json.dumps(str(home / "valkey"))}
+[api]
+evaluation = {json.dumps(str(home / REPORT))}
 [thumbnails]
 url = {json.dumps(str(home / "thumbnails"))}
 """

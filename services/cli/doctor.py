@@ -13,6 +13,7 @@ from dataflows.wiring.clients import Clients
 from dataflows.wiring.encoders import find_layer_finder
 from dataflows.wiring.topics import open_topic
 from operators.catalog.mapping import load_mappings
+from operators.matching.calibration import Calibration
 from operators.models.vlm.probe import probe_vlm
 from operators.stores.probes import probe_redis, probe_sqlite, probe_thumbnails, probe_weaviate
 from operators.stores.redis.index_identity import require_described
@@ -80,16 +81,23 @@ async def _taxonomy(_settings: Settings, _clients: Clients) -> str:
 async def _encoder(settings: Settings, clients: Clients) -> str:
     encoder = clients.encoder
     try:
-        fitted = (await clients.calibration()).fitted
+        calibration = await clients.calibration()
     except Unavailable:  # reported by the row of redis
-        fitted = clients.shipped_calibration.fitted
-    calibrated = "calibrated" if fitted else "uncalibrated (`looksync calibrate`)"
+        calibration = clients.shipped_calibration
     known = "drawn garments only, no photographs" if clients.familiarity else "any picture"
     finder = find_layer_finder(encoder, settings)
     return (
-        f"{encoder.fingerprint}, {encoder.dimension} dimensions, {calibrated}\n"
+        f"{encoder.fingerprint}, {encoder.dimension} dimensions, "
+        f"{_calibrated(calibration, by_model=settings.vlm.kind != 'none')}\n"
         f"knows {known}; layers are found by {finder}"
     )
+
+
+def _calibrated(calibration: Calibration, *, by_model: bool) -> str:
+    if not calibration.fitted(by_model=by_model):
+        return "uncalibrated (`looksync calibrate`)"
+    origin = calibration.origin_in_force(by_model=by_model)
+    return f"calibrated ({origin or 'shipped with the encoder'})"
 
 
 async def _vlm(settings: Settings, clients: Clients) -> str:
@@ -99,7 +107,9 @@ async def _vlm(settings: Settings, clients: Clients) -> str:
     if settings.vlm.kind == "embedded":
         return model.fingerprint
     await probe_vlm(settings.vlm)
-    return f"{settings.vlm.model} at {settings.vlm.url}, prompts {settings.vlm.prompts}"
+    vlm = settings.vlm
+    scores = "" if vlm.score_url is None else f"\nscores: {vlm.score_model} at {vlm.score_url}"
+    return f"{vlm.model} at {vlm.url}, prompts {vlm.prompts}{scores}"
 
 
 async def _segmenter(settings: Settings, clients: Clients) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,12 @@ from schemas.settings import Settings, VlmSettings, load_settings
 _UNREACHABLE_URL = "http://127.0.0.1:9/v1"
 """An address without a model server (the discard port)."""
 
+TABLE_WIDTH = 140
+"""Of the ablations' table, in characters."""
+
+JUDGED = (5, 10, 20)
+"""Numbers of products that the model judges in the ablation of them."""
+
 REPORT = "report.json"
 
 COUNTS = "counts.json"
@@ -47,20 +55,23 @@ def write_counts(folder: Path, flow: str, counts: Mapping[str, object]) -> None:
     path.write_text(json.dumps({**known, flow: counts}, indent=1), encoding="utf-8")
 
 
-def evaluate_folder(folder: Path, *, ablation: bool, console: Console) -> int:
+def evaluate_folder(folder: Path, console: Console) -> int:
     """Evaluate a demo again. Raises Misconfigured when none has run in ``folder``."""
     settings = demo_settings(folder)
-    if ablation:
-        asyncio.run(_print_ablation(folder, settings, console))
-        return 0
     seconds = json.loads((folder / REPORT).read_text(encoding="utf-8"))["seconds"]
     return judge(folder, settings, console, seconds=seconds)
 
 
 def demo_settings(folder: Path) -> Settings:
-    """The settings of the demo in ``folder``. Raises Misconfigured when none has run there."""
+    """The settings of the demo in ``folder``. Raises Misconfigured when none has run there, or when
+    its world has changed since."""
     if not (folder / REPORT).exists():
         raise Misconfigured(f"{folder} holds no finished demo; run `looksync demo` first")
+    if open_world(folder / "world").lives_on:
+        raise Misconfigured(
+            f"the world in {folder} has gone on since its demo (`looksync shop`), so its truth is "
+            "no longer that of the topics; run `looksync demo` again, or with another --folder"
+        )
     return load_settings(folder / "looksync.toml")
 
 
@@ -84,6 +95,12 @@ def judge(folder: Path, settings: Settings, console: Console, *, seconds: float)
     write_gallery(gallery, world, report, _records(settings, settings.topics.matches))
     console.print(report_table(report))
     console.print(f"gallery  {gallery}\nreport   {folder / REPORT}", highlight=False)
+    address = f"http://{settings.api.address}:{settings.api.port}/"
+    console.print(
+        f"shop     {address} once `looksync shop --folder {folder}` runs",
+        highlight=False,
+        soft_wrap=True,
+    )
     for failure in report.failures():
         console.print(f"[bold red]FAILED[/] {failure}", highlight=False)
     return 1 if report.failures() else 0
@@ -116,36 +133,61 @@ def _records(settings: Settings, name: str) -> Iterator[Record]:
         yield from topic.read(partition)
 
 
-async def _print_ablation(folder: Path, settings: Settings, console: Console) -> None:
+def print_ways(folder: Path, console: Console) -> None:
+    """Print the demo's figures for each way of matching. Raises Misconfigured when no demo has run
+    in ``folder``."""
+    asyncio.run(_print_variants(folder, _ways(demo_settings(folder)), console))
+
+
+def print_candidates(folder: Path, console: Console) -> None:
+    """The same for some numbers of products that the model judges. Raises Misconfigured also when
+    no model judges products."""
+    settings = demo_settings(folder)
+    if settings.vlm.kind == "none" or not settings.matching.rerank.asks_model:
+        raise Misconfigured("no model judges products: see vlm.kind and matching.rerank")
+    variants = {
+        f"{many} judged": _changed(settings, settings.vlm, rerank_candidates=many)
+        for many in JUDGED
+    }
+    asyncio.run(_print_variants(folder, variants, console))
+
+
+async def _print_variants(folder: Path, compared: Mapping[str, Settings], console: Console) -> None:
     """Match the same looks with each variant, in this process and without caches."""
     world = open_world(folder / "world")
     variants: dict[str, Variant] = {}
-    for name, variant in _variants(settings).items():
+    for name, variant in compared.items():
         console.print(f"[dim]{name} ...[/]")
         variant = uncached(variant)
         async with open_look_parts(variant) as opened:
             parts = opened.match
             model = CountingModel(parts.vlm) if parts.vlm is not None else None
+            started = time.process_time()
             matched = await _match_all(world, replace(parts, vlm=model), variant)
+            cpu_ms = (time.process_time() - started) / len(matched) * 1000
         report = look_report(world.truth(), matched)
         calls = model.calls / len(matched) if model else 0.0
-        variants[name] = Variant(report, calls)
+        variants[name] = Variant(report, calls, cpu_ms)
+    # Wrapped lines can be read, cells cut short cannot.
+    console.width = max(console.width, TABLE_WIDTH)
     console.print(ablation_table(variants))
 
 
-def _variants(settings: Settings) -> dict[str, Settings]:
+def _changed(settings: Settings, vlm: VlmSettings, **matching: Any) -> Settings:
+    return settings.model_copy(
+        update={"vlm": vlm, "matching": settings.matching.model_copy(update=matching)}
+    )
+
+
+def _ways(settings: Settings) -> dict[str, Settings]:
     """Name -> settings of each variant.
 
     Without a vision-language model: each kind of query. With one, also: queries by tagger or model,
     each method of reranking, and an unreachable model server.
     """
 
-    def changed(vlm: VlmSettings = settings.vlm, **matching: Any) -> Settings:
-        return settings.model_copy(
-            update={"vlm": vlm, "matching": settings.matching.model_copy(update=matching)}
-        )
-
-    none, unranked = VlmSettings(kind="none"), RerankMethod.NONE
+    changed = partial(_changed, settings)
+    vlm, none, unranked = settings.vlm, VlmSettings(kind="none"), RerankMethod.NONE
     kinds = ("text", "region", "fused")
     without = {
         f"tagger, {kind}, unranked": changed(none, queries=kind, rerank=unranked) for kind in kinds
@@ -156,11 +198,15 @@ def _variants(settings: Settings) -> dict[str, Settings]:
     down = VlmSettings(kind="openai", url=_UNREACHABLE_URL)
     return (
         without
-        | {f"model, {kind}, unranked": changed(queries=kind, rerank=unranked) for kind in kinds}
         | {
-            f"model, fused, by {method.value}": changed(queries="fused", rerank=method)
+            f"model, {kind}, unranked": changed(vlm, queries=kind, rerank=unranked)
+            for kind in kinds
+        }
+        | {
+            f"model, fused, by {method.value}": changed(vlm, queries="fused", rerank=method)
             for method in RerankMethod
             if method is not RerankMethod.NONE
+            and (method is not RerankMethod.SCORE or settings.vlm.score_url is not None)
         }
         | {"model down": changed(down)}
     )

@@ -8,29 +8,22 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Literal
 
-import httpx
 from pydantic import ValidationError
 from rich.console import Console
 
 from dataflows.wiring.pauses import open_pauses
-from dataflows.wiring.topics import FlowTopic, open_topic
+from dataflows.wiring.topics import open_topic
 from operators.streaming.dead_letters import dead_letter, to_repeat
 from operators.streaming.engine.outcomes import Failed
-from operators.streaming.kafka.groups import group_report
 from operators.streaming.kafka.stopped_group import StoppedGroup, rewind, skip
 from operators.streaming.kafka.topic import KafkaTopic
 from schemas.catalog import Packet, PacketKind
 from schemas.errors import Misconfigured, Rejected
-from schemas.health import FlowHealth
 from schemas.records import Record
 from schemas.settings import Settings
 from services.cli.console import as_text
-
-Flow = Literal["catalog", "looks"]
-FLOWS: tuple[Flow, ...] = ("catalog", "looks")
-HEALTH_SECONDS = 2.0
+from services.flow_state import FLOWS, Flow, group_of, health_of, in_words, report_of, source_of
 
 
 def status(settings: Settings, console: Console) -> int:
@@ -40,12 +33,11 @@ def status(settings: Settings, console: Console) -> int:
         reason = asyncio.run(_paused(flow, settings))
         if reason is not None:
             _say(console, f"{flow}: paused: {reason}")
-        health = _health(flow, settings)
+        health = health_of(flow, settings)
         if health is not None:
-            _say(console, f"{flow}: the process on this host {_in_words(health)}")
-        topic = _source(flow, settings)
-        if isinstance(topic, KafkaTopic):
-            report = group_report(topic, _group(flow, settings))
+            _say(console, f"{flow}: the process on this host {in_words(health)}")
+        report = report_of(flow, settings)
+        if report is not None:
             _say(console, report.summary)
             for problem in report.problems:
                 problems = True
@@ -112,7 +104,7 @@ def repeat_key(flow: Flow, key: str, settings: Settings, console: Console) -> in
 
     Of a product, those since its newest upsert, after a packet that lets them win.
     """
-    topic = _source(flow, settings)
+    topic = source_of(flow, settings)
     found = [r for p in range(topic.partitions) for r in topic.read(p) if r.key == key]
     if flow == "catalog":
         found = _since_upsert(found)
@@ -152,26 +144,17 @@ def _forget(key: str) -> Record:
 
 @contextmanager
 def _stopped(flow: Flow, settings: Settings) -> Iterator[StoppedGroup]:
-    topic = _source(flow, settings)
+    topic = source_of(flow, settings)
     if not isinstance(topic, KafkaTopic):
         raise Misconfigured(
             "the positions of flows on file topics cannot be moved; to read a topic from its "
             f"beginning, stop the flow and delete {settings.stream.recovery_folder / flow}"
         )
-    group = StoppedGroup(topic, _group(flow, settings))
+    group = StoppedGroup(topic, group_of(flow, settings))
     try:
         yield group
     finally:
         group.close()
-
-
-def _source(flow: Flow, settings: Settings) -> FlowTopic:
-    topics = settings.topics
-    return open_topic(topics, topics.updates if flow == "catalog" else topics.looks)
-
-
-def _group(flow: Flow, settings: Settings) -> str:
-    return f"{settings.topics.kafka.group_prefix}.{flow}"
 
 
 def _place(name: str) -> tuple[int, int]:
@@ -193,25 +176,6 @@ def _record(topic: KafkaTopic, partition: int, offset: int) -> Record:
 async def _paused(flow: Flow, settings: Settings) -> str | None:
     async with open_pauses(settings) as pauses:
         return await pauses.reason(flow)
-
-
-def _health(flow: Flow, settings: Settings) -> FlowHealth | None:
-    """Of the process on this host; None when there is none."""
-    own = settings.stream.catalog if flow == "catalog" else settings.stream.looks
-    try:
-        answer = httpx.get(f"http://127.0.0.1:{own.metrics_port}/readyz", timeout=HEALTH_SECONDS)
-        return FlowHealth.model_validate_json(answer.content)
-    except (httpx.HTTPError, ValidationError):
-        return None
-
-
-def _in_words(health: FlowHealth) -> str:
-    state = "is ready" if health.ready else "is not ready"
-    if health.stopping:
-        state = "is stopping"
-    away = "".join(f", waits for {part.part} ({part.why})" for part in health.away)
-    lag = sum(lag.value for lag in health.lag)
-    return f"{state}{away}, {health.in_flight} records in flight, {lag:.0f} not read"
 
 
 def _say(console: Console, text: str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 
+from dataflows.wiring.command_redis import open_command_redis
 from operators.catalog.feeds.times import parse_time
 from operators.catalog.ingest.report import IngestReport
 from operators.catalog.mapping import Mapping
-from schemas.errors import InvalidUpdate, Misconfigured
+from operators.stores.redis.feed_runs import RedisFeedRuns
+from schemas.errors import InvalidUpdate, LookSyncError, Misconfigured
+from schemas.feed_runs import FeedRun
+from schemas.settings import Settings
 from services.cli.console import as_text
 
 
@@ -79,10 +84,23 @@ def print_report(report: IngestReport, console: Console) -> None:
         )
 
 
+def failures_of(report: IngestReport) -> list[str]:
+    """Why the run has failed, if it has."""
+    failures = list(report.broken)
+    if report.too_many_refused:
+        failures.append(
+            f"{report.refused_share:.1%} of the rows were refused, more than --max-refused = "
+            f"{report.max_refused:.1%}"
+        )
+    if report.withheld is not None:
+        failures.append(f"no absent product was deleted: {report.withheld}")
+    return failures
+
+
 def print_failures(report: IngestReport, errors: Console) -> None:
-    """Print why the run has failed, if it has."""
-    for problem in report.broken:
-        say(errors, problem)
+    """Print why the run has failed, if it has, and what was sent nevertheless."""
+    for failure in failures_of(report):
+        say(errors, failure)
     if report.broken and not report.dry_run:
         say(
             errors,
@@ -90,14 +108,28 @@ def print_failures(report: IngestReport, errors: Console) -> None:
             if report.sent
             else "nothing was sent",
         )
-    if report.too_many_refused:
-        say(
-            errors,
-            f"{report.refused_share:.1%} of the rows were refused, more than --max-refused = "
-            f"{report.max_refused:.1%}",
-        )
-    if report.withheld is not None:
-        say(errors, f"no absent product was deleted: {report.withheld}")
+
+
+def note_run(report: IngestReport, vendor: str, settings: Settings, errors: Console) -> None:
+    """Keep the run for the operator page; if that is impossible, say so: it was done all the
+    same."""
+    run = FeedRun(
+        vendor=vendor,
+        at=datetime.now(UTC),
+        read=report.read,
+        sent=report.sent,
+        refused=dict(report.refused),
+        failures=tuple(failures_of(report)),
+    )
+
+    async def write() -> None:
+        async with open_command_redis(settings) as redis:
+            await RedisFeedRuns(redis).note(run)
+
+    try:
+        asyncio.run(write())
+    except LookSyncError as error:
+        say(errors, f"the run is not noted for the operator page: {error}")
 
 
 def say(console: Console, text: str) -> None:

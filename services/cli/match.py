@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,10 +10,10 @@ from rich.table import Table
 
 from dataflows.wiring.parts import open_look_parts
 from operators.budget import Budget
+from operators.images.files import own_picture
 from operators.matching.match import UNFAMILIAR, match_look
 from schemas.attributes import Gender
-from schemas.errors import ImageRefused
-from schemas.looks import ImageReference, Look, LookMatches, MatchedProduct
+from schemas.looks import Look, LookMatches, MatchedProduct
 from schemas.settings import Settings
 from services.cli.console import as_text
 
@@ -24,35 +23,33 @@ async def match_picture(
 ) -> LookMatches:
     """Build the event of a look with this picture.
 
-    ``image``: a file, or an http(s) URL. A file is read here, with the user's permissions, and
-    passes the guard as bytes; a URL passes the guard like any other.
+    ``image``: a file, which is read with the user's permissions, or an http(s) URL.
     """
     look = Look(
         look_id=f"match-{uuid.uuid4()}",
-        image=_reference(image, settings),
+        image=own_picture(image, settings.images.max_bytes),
         market=market,
         gender=Gender(gender) if gender else None,
     )
-    async with open_look_parts(settings, online=True) as parts:
-        budget = Budget.of(settings.stream.looks.deadline_seconds)
-        return await match_look(look, parts.match, budget)
+    seconds = settings.stream.looks.deadline_seconds
+    if settings.vlm.kind == "embedded":
+        seconds += LOADING_SECONDS
+    async with open_look_parts(settings, online=True, one_look=True) as parts:
+        return await match_look(look, parts.match, Budget.of(seconds))
 
 
-def _reference(image: str, settings: Settings) -> ImageReference:
-    if image.startswith(("http://", "https://")):
-        return ImageReference(url=image)
-    path = Path(image.removeprefix("file://"))
-    try:
-        if path.stat().st_size > settings.images.max_bytes:
-            raise ImageRefused(
-                f"{path} has {path.stat().st_size:,} bytes, more than images.max_bytes = "
-                f"{settings.images.max_bytes:,}",
-                reason="too-large",
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageRefused(f"{path} cannot be read: {error.strerror}", reason="not-found") from None
-    return ImageReference.model_construct(url=None, data=data)
+LOADING_SECONDS = 60.0
+"""Allowed for an embedded model that is loaded because the look is not known."""
+
+KEY_WIDTH = 20
+"""Characters; most product keys fit. Longer ones take several lines."""
+
+_PROBABILITIES = {
+    "shipped": "those of the encoder",
+    "catalog": "fitted to the catalog",
+    "judged": "fitted to judged looks",
+}
+"""Where they come from, by ``models.calibration`` of an event; otherwise there are none."""
 
 
 def _outcome(found: MatchedProduct) -> str:
@@ -73,7 +70,11 @@ def print_matches(matches: LookMatches, console: Console) -> None:
         if layer.abstained:
             console.print(f"  no product shown: {layer.abstained}")
             continue
-        table = Table("", "", "product", "title", "price", "similarity", highlight=False)
+        table = Table(highlight=False)
+        for heading in ("", "", "product", "title", "price", "similarity"):
+            # Keys are copied from here, so that they are folded rather than cut.
+            least = KEY_WIDTH if heading == "product" else None
+            table.add_column(heading, overflow="fold", min_width=least)
         for found in layer.products:
             update = found.product.update
             price = f"{update.price.major:,} {update.price.currency}" if update.price else ""
@@ -90,7 +91,9 @@ def print_matches(matches: LookMatches, console: Console) -> None:
             console.print(f"  relaxed: {', '.join(layer.relaxed)}")
     if not matches.layers:
         console.print("no layer was found in this picture")
-    if matches.models.get("calibration") == "uncalibrated":
+    if fitted_to := _PROBABILITIES.get(matches.models.get("calibration", "")):
+        console.print(f"[dim]probabilities: {fitted_to}[/]", highlight=False)
+    else:
         console.print(
             "[yellow]uncalibrated[/]: no probabilities were fitted for this encoder, so every "
             "layer shows its nearest products; `looksync calibrate` fits them to the catalog"

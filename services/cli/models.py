@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PIL import Image
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from operators.models.encoder_table import ENCODERS, EncoderDescription, known_encoder
-from operators.models.fetch import fetch_encoder
-from operators.models.load_encoder import load_encoder
 from schemas.errors import Misconfigured
-from schemas.settings import EncoderSettings
 
 
 def print_encoders(console: Console) -> None:
@@ -37,6 +33,9 @@ def print_encoders(console: Console) -> None:
 
 def fetch_model(name: str, folder: Path | None, console: Console) -> None:
     """Fetch ``name`` into ``folder`` (default: var/models/NAME), verify the files, load them."""
+    # Not at the top: `models list` needs neither the hub's client nor torch.
+    from operators.models.fetch import fetch_encoder
+
     row = known_encoder(name)
     fetched = fetch_encoder(row, folder or Path("var") / "models" / name)
     for file, size in fetched.sizes.items():
@@ -51,6 +50,11 @@ async def _verify(row: EncoderDescription, folder: Path) -> str:
 
     Raises Misconfigured when it does not load or differs from the table.
     """
+    from PIL import Image
+
+    from operators.models.load_encoder import load_encoder
+    from schemas.settings import EncoderSettings
+
     encoder = load_encoder(EncoderSettings(model=f"local-dir:{folder}"))
     try:
         await encoder.encode_image(Image.new("RGB", (8, 8)))

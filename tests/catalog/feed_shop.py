@@ -16,6 +16,7 @@ from operators.catalog.ingest.rows import Files, Rows
 from operators.catalog.ingest.run import Snapshot, ingest, ingest_snapshot
 from operators.catalog.ingest.seen import SeenIds
 from operators.catalog.mapping import Mapping
+from operators.picture import WHOLE, Wanted
 from operators.ports import Picture, PictureSource
 from schemas.catalog import LedgerEntry, Packet, PacketKind
 from schemas.errors import ImageRefused, PictureUnavailable
@@ -56,7 +57,9 @@ def plain(feed: str = "", **changes: str) -> Mapping:
 class PicturesOfAllUrls:
     """Every URL has a picture of its own, but for the paths of the test host that say otherwise."""
 
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         url = reference.url or ""
         if ":18437/404" in url:
             raise ImageRefused(f"{url}: not found", reason="not-found")

@@ -89,6 +89,7 @@ class Shop:
     schedule: InMemorySchedule = field(default_factory=InMemorySchedule)
     placeholders: Placeholders = field(default_factory=Placeholders)
     threshold: float = 0.3
+    reduced_suffice: bool = False
 
     def parts(self) -> CatalogParts:
         return CatalogParts(
@@ -101,6 +102,7 @@ class Shop:
             thumbnails=self.thumbnails,
             schedule=self.schedule,
             placeholders=self.placeholders,
+            reduced_suffice=self.reduced_suffice,
         )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from operators.catalog.apply import apply_packet
 from operators.catalog.backfill import backfill, compare
 from operators.catalog.parts import CatalogParts
+from operators.picture import WHOLE, Wanted
 from operators.ports import IndexedAttributes, Picture, Vector
 from schemas.catalog import Packet
 from schemas.errors import Unavailable
@@ -131,11 +132,13 @@ class Unreachable(StoredPictures):
         super().__init__(PICTURES)
         self.failures = failures
 
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         if self.failures > 0:
             self.failures -= 1
             raise Unavailable("the proxy does not answer")
-        return await super().fetch(reference, vendor)
+        return await super().fetch(reference, vendor, wanted)
 
 
 async def test_a_pass_continues_after_an_outage_of_ten_minutes() -> None:

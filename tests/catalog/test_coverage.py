@@ -15,7 +15,7 @@ LAMP = StandardAttributes(not_fashion=Attribute(value="home", source="rule"))
 PENDING = PendingPicture(reason="timeout", refused=False, since=NOW, last_try=NOW, attempts=1)
 
 
-def entry(key: str, brand: str | None, *sources: str, version: int = 1) -> LedgerEntry:
+def entry(key: str, brand: str | None, *sources: str, version: int | None = 1) -> LedgerEntry:
     names = ("category", "colour")
     found = {
         name: Attribute.model_validate({"value": "x", "source": source})
@@ -36,7 +36,7 @@ def test_shares_per_vendor_and_field() -> None:
             entry("zari:2", None, "vendor", "model"),
             entry("zari:3", "A", "rule"),
             entry("zari:4", None),
-            entry("zari:gone", "A", "vendor", "vendor", version=-1),
+            entry("zari:gone", "A", "vendor", "vendor", version=None),
             entry("zari:waiting", "A", "vendor").model_copy(update={"picture_pending": PENDING}),
             entry("zari:lamp", "A").model_copy(update={"attributes": LAMP}),
             entry("kisetsu:1", "B", "model"),
@@ -59,7 +59,7 @@ def test_shares_per_vendor_and_field() -> None:
 def test_products_that_are_not_fashion_are_counted_by_vendor_and_kind() -> None:
     lamps = [
         entry(f"zari:{number}", None, version=version).model_copy(update={"attributes": LAMP})
-        for number, version in (("1", 1), ("2", 1), ("gone", -1))
+        for number, version in (("1", 1), ("2", 1), ("gone", None))
     ]
     assert kept_out([*lamps, entry("kisetsu:1", "B", "model")]) == {"zari": {"home": 2}}
 

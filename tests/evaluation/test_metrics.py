@@ -1,9 +1,17 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.sandbox.agreement import differences
-from evaluation.statistics import calibration_error, estimate, hit_at, reciprocal_rank
+from evaluation.statistics import (
+    calibration_error,
+    estimate,
+    estimate_calibration,
+    hit_at,
+    reciprocal_rank,
+)
 from sandbox.world import Garment
 
 SHIRT = Garment("top", "shirt", "red", "striped", "white", sleeve="short sleeve")
@@ -94,3 +102,28 @@ def test_the_calibration_error_weighs_bins_by_their_size() -> None:
 
 def test_there_is_no_calibration_error_without_a_sample() -> None:
     assert calibration_error([], []) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcde"), st.floats(0, 1), st.booleans()), min_size=1, max_size=60
+    )
+)
+def test_the_estimated_calibration_error_is_the_calibration_error(
+    samples: list[tuple[str, float, bool]],
+) -> None:
+    found = estimate_calibration(samples)
+    _, probabilities, outcomes = zip(*samples, strict=True)
+    assert found.value == pytest.approx(calibration_error(probabilities, outcomes), abs=1e-12)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low <= found.high <= 1
+    assert found.n == len(samples)
+
+
+def test_the_calibration_errors_interval_resamples_looks() -> None:
+    # One look is right throughout, the other wrong: as a whole the error is half of theirs.
+    samples = [("right", 1.0, True)] * 50 + [("wrong", 1.0, False)] * 50
+    found = estimate_calibration(samples)
+    assert (found.low, found.value, found.high) == (0.0, 0.5, 1.0)
+    assert estimate_calibration([]).value is None

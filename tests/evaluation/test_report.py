@@ -59,7 +59,10 @@ async def test_the_tables_show_every_figure(report: Report) -> None:
     console = Console(width=120, record=True, file=None, quiet=False, force_terminal=False)
     with console.capture() as captured:
         console.print(report_table(report))
-        ways = {"fused": Variant(report.looks, 0.0), "by model": Variant(report.looks, 41.5)}
+        ways = {
+            "fused": Variant(report.looks, 0.0, 350.0),
+            "by model": Variant(report.looks, 41.5, 900.0),
+        }
         console.print(ablation_table(ways))
     text = captured.get()
     for word in ("hit@1", "MRR", "absent: abstained", "1.000", "footwear", "by model", "41.5"):

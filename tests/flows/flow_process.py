@@ -9,7 +9,7 @@ import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,7 +130,8 @@ class Effects:
 
 
 def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFlow:
-    """Every packet is a change; those whose payload says so are refused or crash the process."""
+    """Every packet is a change; those whose payload says so are refused or crash the process. About
+    two thirds are applied in batches."""
     effects = Effects(base)
 
     async def apply(packet: Packet, position: str) -> Applied:
@@ -142,6 +143,24 @@ def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFl
             crash()
         if packet.payload.get("refuse"):
             raise InvalidUpdate("as asked")
+        return take_effect(packet, position)
+
+    async def apply_batch(packets: Sequence[tuple[Packet, str]]) -> list[Applied | None]:
+        await asyncio.sleep(random.uniform(0, 0.02))
+        outcomes: list[Applied | None] = []
+        left: set[str] = set()
+        for packet, position in packets:
+            if packet.key in left or packet.payload or random.random() < 0.3:
+                left.add(packet.key)
+                outcomes.append(None)
+                continue
+            effects.begin(position)
+            if interruption is not None:
+                await interruption.on_call()
+            outcomes.append(take_effect(packet, position))
+        return outcomes
+
+    def take_effect(packet: Packet, position: str) -> Applied:
         effects.put(position, f"{packet.key}@{packet.version}")
         product = Product(
             key=packet.key,
@@ -166,7 +185,7 @@ def open_catalog(base: Path, interruption: Interruption | None = None) -> OpenFl
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:
         if interruption is not None:
             interruption.on_open()
-        yield catalog.build(settings, apply, runtime)
+        yield catalog.build(settings, apply, runtime, apply_batch)
 
     return open_flow
 

@@ -14,13 +14,15 @@ from operators.images.decode import decode
 from operators.picture import Picture
 
 
-def _die_or_decode(content: bytes, *, max_pixels: int, max_side: int) -> Picture:
+def _die_or_decode(
+    content: bytes, *, max_pixels: int, max_side: int, reduced: bool = False
+) -> Picture:
     how, _, number = content[:16].partition(b" ")
     if how == b"signal":
         os.kill(os.getpid(), int(number))
     if how == b"exit":
         os._exit(int(number))
-    return decode(content, max_pixels=max_pixels, max_side=max_side)
+    return decode(content, max_pixels=max_pixels, max_side=max_side, reduced=reduced)
 
 
 if __name__ == "__main__":

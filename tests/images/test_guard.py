@@ -23,6 +23,7 @@ from schemas.errors import ImageRefused
         ("http://[::1/a.jpg", "bad-url"),
         ("http://example.com:99999/a.jpg", "bad-url"),
         ("http://exa mple.com/a.jpg", "bad-url"),
+        ("http://xn--a/a.jpg", "bad-url"),
         ("http://example.com/\0.jpg", "bad-url"),
         ("http://user@example.com/a.jpg", "credentials"),
         ("https://user:password@example.com/a.jpg", "credentials"),

@@ -129,20 +129,20 @@ def test_services_and_policies_select_pods_that_exist(name: str) -> None:
 def test_only_production_has_disruption_budgets() -> None:
     assert not of_kind(overlay("one-node"), "PodDisruptionBudget")
     guarded = {m["metadata"]["name"] for m in of_kind(overlay("production"), "PodDisruptionBudget")}
-    assert guarded == {"catalog", "looks", "vllm"}
+    assert guarded == {"catalog", "looks", "api", "vllm"}
 
 
 def test_the_model_server_has_the_documented_flags() -> None:
-    documented = (ROOT / "docs/models.md").read_text()
-    command = documented.partition("$ vllm serve ")[2].partition("```")[0].replace("\\\n", " ")
-    model, *flags = re.split(r"\s+--", command.strip())
+    documented = (ROOT / "docs/models.md").read_text().replace("\\\n", " ")
     (server,) = of_kind(
         tuple(yaml.safe_load_all((K8S / "base/vllm.yaml").read_text())), "Deployment"
     )
     (container,) = server["spec"]["template"]["spec"]["containers"]
     given = {argument.removeprefix("--") for argument in container["args"]}
-
-    assert f"served-model-name={model}" in given
+    (model,) = (flag.partition("=")[2] for flag in given if flag.startswith("served-model-name="))
+    command = documented.partition(f"$ vllm serve {model} ")[2].partition("\n")[0]
+    _, *flags = re.split(r"\s+--", f" {command.strip()}")
+    assert flags, "the model is documented"
     assert {flag.strip().replace(" ", "=", 1).replace("'", "") for flag in flags} <= given
 
 

@@ -85,7 +85,7 @@ def test_every_pod_can_load_its_settings(
                 continue
             with monkeypatch.context() as environment:
                 for variable in given.values():
-                    value = variable.get("value", "0")  # a secret
+                    value = variable.get("value", "0" * 32)  # a secret
                     environment.setenv(variable["name"], value)
                 environment.setenv("LOOKSYNC_CONFIG", str(written))
                 settings = load_settings()
@@ -218,13 +218,16 @@ def test_network_policies_allow_the_addresses_in_the_settings(name: str) -> None
     looks = named(manifests, "Deployment", "looks")["spec"]["template"]["metadata"]["labels"]
     catalog = named(manifests, "Deployment", "catalog")["spec"]["template"]["metadata"]["labels"]
 
+    api = named(manifests, "Deployment", "api")["spec"]["template"]["metadata"]["labels"]
+
     for address in addresses:
         host, _, port = address.partition(":")
         namespace = host.split(".")[1]
-        for pod in (looks, catalog):
+        for pod in (looks, catalog, api):
             assert may_reach(manifests, pod, namespace, int(port)), address
     assert (model.hostname, model.port) == ("vllm", 8000)
     assert may_reach(manifests, looks, None, 8000)
+    assert may_reach(manifests, api, None, 8000)
     assert not may_reach(manifests, catalog, None, 8000), "the catalog flow does not use the model"
 
 
@@ -272,6 +275,7 @@ def test_every_command_exists(name: str) -> None:
     assert {" ".join(command) for command in commands} == {
         "run catalog",
         "run looks",
+        "serve",
         "topics create",
         "index create",
     }

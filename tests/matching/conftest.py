@@ -41,6 +41,10 @@ def painted_taxonomy(taxonomy: Taxonomy) -> Taxonomy:
 @pytest.fixture
 def empty_shop(painted_taxonomy: Taxonomy) -> MatchParts:
     """The painted outfit at URL, and no product."""
+    return _empty_shop(painted_taxonomy)
+
+
+def _empty_shop(painted_taxonomy: Taxonomy) -> MatchParts:
     encoder = PaintEncoder()
     return MatchParts(
         pictures=StoredPictures({URL: outfit()}),
@@ -56,8 +60,14 @@ def empty_shop(painted_taxonomy: Taxonomy) -> MatchParts:
 
 
 @pytest.fixture
-async def parts(empty_shop: MatchParts) -> MatchParts:
+async def parts(painted_taxonomy: Taxonomy) -> MatchParts:
     """The painted outfit at URL, and a shop with the items it is made of and two more tops."""
+    return await painted_shop(painted_taxonomy)
+
+
+async def painted_shop(painted_taxonomy: Taxonomy) -> MatchParts:
+    """The same, for longer than a test."""
+    shop = _empty_shop(painted_taxonomy)
     for key, words in {
         "a:shirt": "red top striped shirt white stripes",
         "a:blouse": "red top striped blouse white stripes",
@@ -65,5 +75,5 @@ async def parts(empty_shop: MatchParts) -> MatchParts:
         "a:jeans": "blue bottom solid jeans",
         "a:boots": "black footwear solid boots",
     }.items():
-        await add_product(empty_shop.index, empty_shop.ledger, key, words)
-    return empty_shop
+        await add_product(shop.index, shop.ledger, key, words)
+    return shop

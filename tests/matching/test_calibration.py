@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from operators.matching.calibration import FILE_NAME, Calibration, Logistic
+from operators.matching.calibration import FILE_NAME, Calibration, Logistic, Origin
 from operators.matching.logistic import fit_logistic
 from schemas.attributes import Department
 from schemas.errors import Misconfigured
@@ -97,3 +97,32 @@ def test_a_patch_scale_is_positive() -> None:
 def test_a_folder_without_the_prefix_is_a_models_name(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("{")
     assert Calibration.of_encoder(str(tmp_path)) == Calibration()
+
+
+@pytest.mark.parametrize("by_model", [False, True])
+def test_a_describer_is_fitted_and_the_other_ones_fit_stays(by_model: bool) -> None:
+    before = Calibration(
+        same_item=Logistic(bias=1, weights={}),
+        same_kind=Logistic(bias=2, weights={}),
+        same_item_described=Logistic(bias=3, weights={}),
+        same_kind_described=Logistic(bias=4, weights={}),
+        origin=Origin(source="catalog"),
+    )
+    item, kind = Logistic(bias=-1, weights={}), Logistic(bias=0, weights={})
+    after = before.refitted(item, kind, Origin(source="judged"), by_model=by_model)
+    assert after.source(by_model=by_model) == "judged"
+    assert after.confidence({}, by_model=by_model) == item.probability({})
+    assert after.kind_confidence({}, by_model=by_model) == kind.probability({})
+    other = not by_model
+    assert after.source(by_model=other) == before.source(by_model=other)
+    assert after.confidence({}, by_model=other) == before.confidence({}, by_model=other)
+    assert after.kind_confidence({}, by_model=other) == before.kind_confidence({}, by_model=other)
+
+
+def test_a_fit_for_both_describers_has_one_origin() -> None:
+    fitted = Calibration(
+        same_item=Logistic(bias=1, weights={}), origin=Origin(source="catalog", pictures=3)
+    )
+    assert fitted.source(by_model=True) == "catalog"
+    assert str(fitted.origin_in_force(by_model=True)) == "the catalog"
+    assert Calibration().source(by_model=True) == "uncalibrated"

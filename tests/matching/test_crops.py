@@ -26,6 +26,14 @@ def test_beyond_the_picture_its_edge_is_repeated() -> None:
     assert found[0, 2] == pixels[27, 0]
 
 
+@given(st.floats(-60, 60), st.floats(-60, 60), st.floats(0, 70))
+def test_each_pixel_is_the_nearest_of_the_picture(x: float, y: float, side: float) -> None:
+    found = np.asarray(cut(PICTURE, Square(x, y, side)))[..., 0]
+    columns = np.clip(int(np.floor(x)) + np.arange(len(found)), 0, 19)
+    rows = np.clip(int(np.floor(y)) + np.arange(len(found)), 0, 29)
+    assert (found == pixels[rows][:, columns]).all()
+
+
 @given(
     x=st.floats(0, 0.9),
     y=st.floats(0, 0.9),

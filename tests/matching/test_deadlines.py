@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from operators.matching.parts import MatchParts
+from operators.picture import WHOLE, Wanted
 from operators.ports import Candidate, Filters, Picture, Vector
 from schemas.attributes import Department
 from schemas.errors import DeadlineExceeded, Unavailable
@@ -30,9 +31,11 @@ VIRTUAL_TIME = True
 
 
 class SlowPictures(StoredPictures):
-    async def fetch(self, reference: ImageReference, vendor: str | None = None) -> Picture:
+    async def fetch(
+        self, reference: ImageReference, vendor: str | None = None, wanted: Wanted = WHOLE
+    ) -> Picture:
         await asyncio.sleep(10)
-        return await super().fetch(reference, vendor)
+        return await super().fetch(reference, vendor, wanted)
 
 
 async def test_a_picture_that_is_too_slow_ends_in_a_refusal(parts: MatchParts) -> None:

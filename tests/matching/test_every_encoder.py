@@ -14,7 +14,8 @@ from operators.matching.tagger import Tagger
 from operators.models.batching_encoder import BatchingEncoder
 from operators.models.encoder_table import ENCODERS, EncoderDescription
 from operators.models.load_encoder import load_encoder
-from operators.ports import LayerDescription
+from operators.models.vllm_encoder import VllmEncoder
+from operators.ports import ImageTextEncoder, LayerDescription
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
 from schemas.looks import Region
@@ -23,12 +24,13 @@ from tests.doubles import InMemoryIndex
 from tests.matching.example_looks import keys, layer, look, match
 from tests.matching.painted import JEANS, outfit, painting
 from tests.matching.scripted_model import ScriptedModel
+from tests.models.embedding_server import embedding_server
 from tests.models.tiny_checkpoints import ON_HUB, write_checkpoint
 
 SHIRT_BOX = Region(x0=0.25, y0=1 / 6, x1=0.75, y1=0.5)
 
 
-async def pictured(index: object, encoder: BatchingEncoder) -> InMemoryIndex:
+async def pictured(index: object, encoder: ImageTextEncoder) -> InMemoryIndex:
     """The same products; the blouse's picture shows what the look shows, all others jeans."""
     assert isinstance(index, InMemoryIndex)
     look_picture = outfit()
@@ -45,8 +47,22 @@ async def pictured(index: object, encoder: BatchingEncoder) -> InMemoryIndex:
 async def test_a_look_is_answered(
     row: EncoderDescription, parts: MatchParts, tmp_path: Path, taxonomy: Taxonomy
 ) -> None:
+    if row.library == "vllm":
+        with embedding_server(row.dimension) as server:
+            encoder = VllmEncoder.load(EncoderSettings(model=row.source, url=server.url))
+            await _answer_a_look(row, encoder, parts, taxonomy)
+        return
     model = f"local-dir:{write_checkpoint(row.name, tmp_path)}" if row.name in ON_HUB else row.name
-    encoder = load_encoder(EncoderSettings(model=model, device="cpu", threads=1))
+    loaded = load_encoder(EncoderSettings(model=model, device="cpu", threads=1))
+    await _answer_a_look(row, loaded, parts, taxonomy)
+
+
+async def _answer_a_look(
+    row: EncoderDescription,
+    encoder: BatchingEncoder | VllmEncoder,
+    parts: MatchParts,
+    taxonomy: Taxonomy,
+) -> None:
     said = {Department.TOP: LayerDescription("a red striped blouse", {}, SHIRT_BOX)}
     parts = replace(
         parts,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from PIL import Image
 
 from operators.matching.judged import JudgedLayer, Sold, judge_catalog, see_differently
 from operators.matching.parts import MatchParts
+from operators.ports import IndexedAttributes, VectorStore
 from tests.matching.painted import RED_SHIRT, add_product, painting
 
 TOPS = 9
@@ -37,7 +40,7 @@ def of(sold: Sold, layers: list[JudgedLayer]) -> list[JudgedLayer]:
 
 
 async def test_each_kind_of_layer_hides_what_it_says(tops: MatchParts) -> None:
-    layers = await judge_catalog(tops, TOPS, random.Random(1))
+    layers = await judge_catalog(tops, TOPS, seed=1)
     assert len(layers) == TOPS
     for layer in of(Sold.ITEM, layers):
         assert sum(one.same_item for one in layer.products) == 1
@@ -51,18 +54,35 @@ async def test_each_kind_of_layer_hides_what_it_says(tops: MatchParts) -> None:
 
 
 async def test_features_are_those_of_a_look(tops: MatchParts) -> None:
-    layers = await judge_catalog(tops, TOPS, random.Random(1))
+    layers = await judge_catalog(tops, TOPS, seed=1)
     names = {name for layer in layers for one in layer.products for name in one.features}
     assert {"region", "margin", "category", "product_gap"} <= names
 
 
 async def test_products_without_a_picture_are_left_out(tops: MatchParts) -> None:
     await tops.thumbnails.delete("a:shirt-0")
-    assert len(await judge_catalog(tops, TOPS, random.Random(1))) == TOPS - 1
+    assert len(await judge_catalog(tops, TOPS, seed=1)) == TOPS - 1
 
 
 async def test_no_more_products_are_judged_than_asked_for(tops: MatchParts) -> None:
-    assert len(await judge_catalog(tops, 4, random.Random(1))) == 4
+    assert len(await judge_catalog(tops, 4, seed=1)) == 4
+
+
+async def test_the_same_products_are_drawn_whatever_the_order_of_the_index(
+    tops: MatchParts,
+) -> None:
+    class Reversed:
+        def __getattr__(self, name: str) -> object:
+            return getattr(tops.index, name)
+
+        async def scan(self) -> AsyncIterator[tuple[str, IndexedAttributes]]:
+            for row in reversed([row async for row in tops.index.scan()]):
+                yield row
+
+    reversed_tops = replace(tops, index=cast(VectorStore, Reversed()))
+    for sample in (4, TOPS):
+        expected = await judge_catalog(tops, sample, seed=1)
+        assert await judge_catalog(reversed_tops, sample, seed=1) == expected
 
 
 @given(width=st.integers(1, 400), height=st.integers(1, 400), seed=st.integers(0, 1000))

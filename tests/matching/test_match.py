@@ -53,7 +53,7 @@ async def test_each_layer_gets_its_products(parts: MatchParts) -> None:
     assert keys(layer(event, Department.BOTTOM)) == ["a:jeans"]
     stages = {"fetch", "segment", "regions", "describe", "vectorize", "retrieve", "rerank", "total"}
     assert stages <= event.timings_ms.keys()
-    assert event.models == {"encoder": "paint"}
+    assert event.models == {"encoder": "paint", "calibration": "shipped"}
 
 
 async def test_only_inferred_preferences_are_relaxed(parts: MatchParts) -> None:

@@ -41,6 +41,20 @@ async def test_the_language_model_names_the_layers_and_orders_the_products(
     assert keys(event.layers[0]) == ["a:t-shirt", "a:blouse", "a:shirt"]
 
 
+async def test_products_that_the_model_need_not_judge_follow_in_their_order(
+    parts: MatchParts,
+) -> None:
+    by_likeness = layer(await match(look(), parts), Department.TOP)
+    for key in keys(by_likeness):
+        await parts.thumbnails.put(key, painting(size=(20, 20)))
+    settings = lenient(parts).model_copy(update={"rerank_candidates": 1, "rerank_weight": 1.0})
+    picture = await parts.thumbnails.get(keys(by_likeness)[0]) or b""
+    vlm = ScriptedModel(TOP_ONLY, {picture: 0.1})
+    event = await match(look(), replace(parts, vlm=vlm, settings=settings))
+    scores = [product.score for product in event.layers[0].products]
+    assert scores == [0.1] * len(keys(by_likeness))
+
+
 async def test_the_confidence_depends_on_what_described_the_layer(parts: MatchParts) -> None:
     never = CALIBRATION.model_copy(update={"same_item_described": Logistic(bias=-50, weights={})})
     parts = replace(parts, calibration=never)

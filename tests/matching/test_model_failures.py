@@ -146,7 +146,11 @@ BAD_JUDGES: dict[str, tuple[Answer, tuple[str, ...]]] = {
         ("rerank:unavailable", "rerank:no-answer"),
     ),
 }
-JUDGING_METHODS = [method for method in RerankMethod if method.asks_model]
+JUDGING_METHODS = [
+    method
+    for method in RerankMethod
+    if method.asks_model and method is not RerankMethod.SCORE  # tests/vlm/test_reranker.py
+]
 
 
 async def with_thumbnails(parts: MatchParts) -> MatchParts:

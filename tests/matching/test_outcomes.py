@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from operators.matching.calibration import Calibration, Logistic
+import pytest
+
+from operators.matching.calibration import Calibration, Logistic, Origin
 from operators.matching.parts import MatchParts
 from schemas.attributes import Department
 from schemas.looks import LayerMatch
-from tests.matching.example_looks import CALIBRATION, keys, layer, look, match
+from tests.matching.example_looks import CALIBRATION, TOP_ONLY, keys, layer, look, match
+from tests.matching.scripted_model import ScriptedModel
 
 ALL_OF_KIND = Logistic(bias=5, weights={})
 SHIRTS_ONLY = Logistic(bias=5, weights={"category_gap": -1000})
@@ -70,6 +73,28 @@ async def test_an_uncalibrated_encoder_shows_its_nearest_products_without_probab
     assert (found.outcome, found.confidence, found.kind_confidence) == ("similar", 0, None)
 
 
-async def test_a_calibrated_encoder_is_not_called_uncalibrated(parts: MatchParts) -> None:
-    event = await match(look(), parts)
-    assert "calibration" not in event.models
+@pytest.mark.parametrize(
+    ("origin", "named"),
+    [(None, "shipped"), (Origin(source="catalog"), "catalog"), (Origin(source="judged"), "judged")],
+)
+async def test_an_event_says_where_its_probabilities_come_from(
+    parts: MatchParts, origin: Origin | None, named: str
+) -> None:
+    fitted = CALIBRATION.model_copy(update={"origin": origin})
+    event = await match(look(), replace(parts, calibration=fitted))
+    assert event.models["calibration"] == named
+
+
+async def test_without_a_fit_for_the_describer_in_force_there_are_no_probabilities(
+    parts: MatchParts,
+) -> None:
+    described = CALIBRATION.model_copy(
+        update={"same_item": None, "same_item_described": CALIBRATION.same_item}
+    )
+    parts = replace(parts, calibration=described)
+    by_tagger = await match(look(), parts)
+    assert by_tagger.models["calibration"] == "uncalibrated"
+    assert {one.same_item for one in layer(by_tagger, Department.TOP).products} == {None}
+    by_model = await match(look(), replace(parts, vlm=ScriptedModel(TOP_ONLY, {})))
+    assert by_model.models["calibration"] == "shipped"
+    assert None not in {one.same_item for one in layer(by_model, Department.TOP).products}

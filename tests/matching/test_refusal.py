@@ -80,5 +80,9 @@ def test_the_flows_refusal_names_models_and_index_generation(
     (record,) = [r for number in range(matched.partitions) for r in matched.read(number)]
     event = LookMatches.model_validate_json(record.value)
     assert (event.refused, event.user_id, event.market) == ("connection", "ann", "IN")
-    assert event.models == {"encoder": "paint", "vlm": "scripted"}
+    assert event.models == {
+        "encoder": "paint",
+        "calibration": "shipped",
+        "vlm": "scripted",
+    }
     assert event.index_generation == wired.index.generation

@@ -84,6 +84,22 @@ def test_an_unknown_attribute_counts_one_half() -> None:
     assert order(same, 0.1) == ["a:b", "a:c", "a:d"]
 
 
+def test_a_plain_product_or_one_of_the_second_colour_comes_after_a_patterned_one() -> None:
+    """The layer is grey with purple flowers; a product's own second colour is not known."""
+    plain = product("a:plain", 0.72, "grey", category="shirt", pattern="solid")
+    swapped = product("b:swapped", 0.71, "purple", category="shirt", pattern="floral")
+    striped = product("c:striped", 0.70, "grey", category="shirt", pattern="striped")
+    assert order([plain, swapped, striped], 0.1) == ["c:striped", "a:plain", "b:swapped"]
+    scores = {p.key: p.score for p in by_similarity([plain, striped], REGION, SEEN, 0.1)}
+    assert scores == pytest.approx({"a:plain": 0.72 + 0.1, "c:striped": 0.70 + 0.2})
+
+
+def test_a_second_colour_that_is_the_first_is_none() -> None:
+    one = LayerDescription("grey shirt", {"colour": "grey", "second_colour": "grey"})
+    (found,) = by_similarity([product("a:b", 0.5, "grey", pattern="solid")], REGION, one, 0.1)
+    assert found.score == pytest.approx(0.5 + 0.1 + 2 * 0.05)
+
+
 def test_without_a_region_the_query_vectors_similarity_counts() -> None:
     assert order([product("a:far", 0.2), product("a:near", 0.9)], 0.1, None) == ["a:near", "a:far"]
 
@@ -123,7 +139,8 @@ def test_each_shared_attribute_adds_its_weight() -> None:
     known = product("a:b", 0.5, "grey", category="shirt", pattern="solid")
     unknown = product("a:c", 0.5)
     scores = {item.key: item.score for item in by_similarity([known, unknown], REGION, SEEN, 0.1)}
-    assert scores == pytest.approx({"a:b": 0.5 + 2 * 0.1, "a:c": 0.5 + 3 * 0.05})
+    # One less: a plain product is none of a layer with purple flowers.
+    assert scores == pytest.approx({"a:b": 0.5 + 0.1, "a:c": 0.5 + 3 * 0.05})
 
 
 def merged(scores: dict[int, float]) -> list[tuple[str, float]]:

@@ -19,7 +19,7 @@ from operators.models.load_encoder import load_encoder
 from operators.models.placement import Placement
 from schemas.errors import Misconfigured
 from schemas.settings import BatchSettings, EncoderSettings
-from tests.models.tiny_checkpoints import ON_HUB, write_checkpoint
+from tests.models.tiny_checkpoints import LOADED, ON_HUB, write_checkpoint
 
 TEXTS = ["", "red", "Navy Jeans", "a long cream cardigan with wooden buttons " * 4]
 GRIDS = {
@@ -37,10 +37,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Row name -> encoder.model."""
     folder = tmp_path_factory.mktemp("models")
     written = {name: f"local-dir:{write_checkpoint(name, folder / name)}" for name in ON_HUB}
-    return {row.name: written.get(row.name, row.name) for row in ENCODERS}
+    return {row.name: written.get(row.name, row.name) for row in LOADED}
 
 
-@pytest.fixture(params=ENCODERS, ids=lambda row: row.name)
+@pytest.fixture(params=LOADED, ids=lambda row: row.name)
 def row(request: pytest.FixtureRequest) -> EncoderDescription:
     row: EncoderDescription = request.param
     return row

@@ -203,7 +203,10 @@ _WRITERS: dict[str, Callable[[EncoderDescription, Path], None]] = {
     "marqo-fashionCLIP": _open_clip("ViT-B-16"),
     "marqo-fashionSigLIP": _open_clip("ViT-B-16-SigLIP"),
     "siglip2-base-patch16-224": _siglip2,
+    "siglip2-base-patch16-384": _siglip2,
     "dinov2-large": _dinov2,
 }
 
-ON_HUB = [row.name for row in ENCODERS if row.on_hub]
+LOADED = [row for row in ENCODERS if row.library != "vllm"]
+"""Rows of models that run in this process."""
+ON_HUB = [row.name for row in LOADED if row.on_hub]

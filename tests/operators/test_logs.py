@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
 import structlog
@@ -42,3 +43,24 @@ def test_console_lines_are_for_people(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert "applied" in (line := capsys.readouterr().err)
     assert "product=acme:1" in line
+
+
+@pytest.mark.usefixtures("_unconfigured_afterwards")
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_tracebacks_show_no_local_variables(
+    log_format: Literal["json", "console"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(log_format)
+
+    def connect(password: str) -> None:
+        raise ConnectionError(f"refused after {len(password)} characters")
+
+    try:
+        connect("".join(["hunter", "2"]))
+    except ConnectionError:
+        structlog.get_logger().exception("no connection")
+
+    printed = capsys.readouterr().err
+    assert "refused after 7 characters" in printed
+    assert "connect" in printed
+    assert "hunter2" not in printed

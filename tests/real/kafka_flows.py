@@ -48,6 +48,7 @@ class KafkaFlows:
                 "changes": f"{self.prefix}.changes",
                 "looks": f"{self.prefix}.looks",
                 "matches": f"{self.prefix}.matches",
+                "interactions": f"{self.prefix}.interactions",
                 "kafka": {
                     "group_prefix": self.prefix,
                     "replication": 1,

@@ -22,7 +22,7 @@ from tests.real.test_kafka_group import changes, stop, wait_until
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 SESSION_SECONDS = 6.0
-OTHERS_SECONDS, MOVED_SECONDS = 3.0, SESSION_SECONDS + 5.0
+MOVED_SECONDS = SESSION_SECONDS + 5.0
 
 
 def test_partitions_pause_for_seconds_only(kafka: RealKafka, tmp_path: Path) -> None:
@@ -73,6 +73,7 @@ def test_partitions_pause_for_seconds_only(kafka: RealKafka, tmp_path: Path) -> 
             time.sleep(3)
             until = time.monotonic() - 0.5
             moved = {p for p, owner in watch.owners.items() if owner != before[p]}
+            assert len(moved) <= 3, f"{name}: partitions moved without need"
             both = watch.handled, watch.visible
             rows = {p: [round(seen.pause(p, since, until), 1) for seen in both] for p in range(6)}
             stayed = rows.keys() - moved
@@ -84,5 +85,6 @@ def test_partitions_pause_for_seconds_only(kafka: RealKafka, tmp_path: Path) -> 
 
     assert changes(flows) == watch.sent
     for name, (of_others, of_moved) in pauses.items():
-        assert of_others <= OTHERS_SECONDS, name
+        # Seconds below that are the machine's: the doubles write to its disk, which others use.
+        assert of_others < SESSION_SECONDS, f"{name}: they waited for a process that was not theirs"
         assert of_moved <= MOVED_SECONDS, name

@@ -42,7 +42,7 @@ def test_created_topics_are_as_the_settings_say(kafka: RealKafka, tmp_path: Path
     flows = KafkaFlows(kafka.brokers, tmp_path, partitions=3)
     code, output = checked(flows.settings())
     assert code == 1
-    assert output.count("looksync topics create") == 6
+    assert output.count("looksync topics create") == 7
 
     create(flows.settings(), Console(quiet=True))
     create(flows.settings(), Console(quiet=True))
@@ -50,7 +50,7 @@ def test_created_topics_are_as_the_settings_say(kafka: RealKafka, tmp_path: Path
     code, output = checked(flows.settings())
     assert code == 0
     assert output.splitlines() == [
-        "6 topics agree with the settings",
+        "7 topics agree with the settings",
         f"{flows.prefix}.catalog: has not read {flows.prefix}.updates yet",
         f"{flows.prefix}.looks: has not read {flows.prefix}.looks yet",
     ]

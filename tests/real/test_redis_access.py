@@ -21,6 +21,7 @@ from devservers.server import LocalServer
 from operators.stores.redis.cache import RedisCache
 from operators.stores.redis.claims import RedisClaims
 from operators.stores.redis.client import open_redis
+from operators.stores.redis.kept_matches import RedisKeptMatches
 from operators.stores.redis.ledger import RedisLedger
 from operators.stores.redis.ledger_identity import (
     IdentityGuard,
@@ -33,9 +34,11 @@ from operators.stores.redis.mirrors import MirrorAcknowledgements
 from operators.stores.redis.pauses import RedisPauses
 from operators.stores.redis.schedule import RedisSchedule
 from operators.stores.redis.server import inspect_server, refuse_unsafe
+from operators.stores.redis.webhooks import RedisWebhooks
 from schemas.catalog import LedgerEntry
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import BatchSettings, RedisSettings
+from services.api.rate_limits import redis_counter
 from services.processes import free_port
 from tests.doubles import InMemoryIndex
 from tests.stores.probing import probe_redis
@@ -72,6 +75,27 @@ async def use_every_command(settings: RedisSettings) -> None:
         await pauses.pause("catalog", "maintenance")
         assert await pauses.reason("catalog") == "maintenance"
         assert await pauses.resume("catalog")
+        kept = RedisKeptMatches(client, BATCHES, 60)
+        assert await kept.accept("look-1", "hash") == "hash"
+        assert await kept.is_accepted("look-1")
+        await kept.keep("look-1", b"event", now)
+        assert await kept.read("look-1") == b"event"
+        assert [look_id for _, look_id in await kept.newest(10)] == ["look-1"]
+        await kept.note_positions("looks.matched", {0: 1})
+        assert await kept.positions("looks.matched") == {0: 1}
+        await kept.forget("look-1")
+        hooks = RedisWebhooks(client, 60, 10)
+        await hooks.put_hook("app", b"hook")
+        assert await hooks.hooks() == {"app": b"hook"}
+        await hooks.add("app", "delivery", b"event", now.timestamp())
+        assert await hooks.lease("app", now.timestamp(), 10, 60) == ["delivery"]
+        await hooks.put_delivery("delivery", b"done")
+        await hooks.settle("app", "delivery")
+        assert await hooks.delivery("delivery") == b"done"
+        assert await hooks.latest("app") == ["delivery"]
+        assert await hooks.delete_hook("app")
+        counter = redis_counter(client)
+        assert [(await counter.hit("app", 2))[0] for _ in range(3)] == [True, True, False]
         await delete_identity(client)
         await write_identity(client, LedgerIdentity.new())
     finally:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import uuid4
 
 import numpy as np
 import pytest
 import pytest_asyncio
 
 from devservers.registry import WEIGHTS
+from devservers.vllm import prefix_cache_tokens
 from operators.budget import Budget
 from operators.models.vlm.embedded import EmbeddedVisionModel
 from operators.models.vlm.openai_client import OpenAIVisionModel
@@ -27,7 +30,7 @@ from sandbox.world import (
     sample_outfit,
 )
 from schemas.attributes import Department
-from schemas.errors import Misconfigured
+from schemas.errors import Misconfigured, Unavailable
 from schemas.rerank import RerankMethod
 from schemas.settings import VlmSettings
 from tests.real.real_servers import ServedModel
@@ -102,6 +105,51 @@ async def test_candidates_are_scored_alike(
         assert None not in by_server
         tolerance = NEARLY if method is RerankMethod.LIKELIHOOD else 0.1
         np.testing.assert_allclose(by_server, in_process, atol=tolerance)  # type: ignore[arg-type]
+
+
+@pytest_asyncio.fixture
+async def general(vllm: ServedModel) -> AsyncIterator[OpenAIVisionModel]:
+    """The same weights, asked with the prompts of models that were not trained on others."""
+    settings = VlmSettings(kind="openai", url=vllm.url, model=vllm.name, longest_description=32)
+    model = OpenAIVisionModel(settings, Taxonomy.load(), lambda kind: None)
+    yield model
+    await model.close()
+
+
+async def test_two_looks_share_what_is_computed_for_the_instructions(
+    general: OpenAIVisionModel, vllm: ServedModel
+) -> None:
+    reused = []
+    for picture in looks(2):
+        before = reused_tokens(vllm)
+        # The answer is cut short: no entry is complete.
+        with suppress(Unavailable):
+            await general.describe([picture], Budget.of(60))
+        reused.append(reused_tokens(vllm) - before)
+    assert reused[1] > 0
+
+
+async def test_products_of_a_layer_share_what_is_computed_for_its_query_and_region(
+    general: OpenAIVisionModel, vllm: ServedModel
+) -> None:
+    rng = random.Random(13)
+    garment = sample_garment(rng)
+    region = draw_product(garment, rng, 160)
+    # Nobody has asked for it before, and it is longer than a block of the cache.
+    query = f"{describe(garment)} {uuid4().hex}"
+    reused = []
+    for candidate in shelf(garment, rng)[:2]:
+        before = reused_tokens(vllm)
+        asked = (RerankMethod.POINTWISE, query, region, [candidate])
+        await general.rerank(*asked, Budget.of(60))
+        reused.append(reused_tokens(vllm) - before)
+    assert reused[1] > reused[0]
+
+
+def reused_tokens(vllm: ServedModel) -> float:
+    """Tokens of prompts that the server has found in its prefix cache so far."""
+    _, found = prefix_cache_tokens(vllm.url)
+    return found
 
 
 async def test_the_probe_finds_the_model_and_reports_a_wrong_one(vllm: ServedModel) -> None:

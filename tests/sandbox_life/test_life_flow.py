@@ -1,12 +1,15 @@
 """The catalog flow's own function over a whole life: it ends in the truth, packet by packet."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+import pytest
 from pydantic import ValidationError
 
 from evaluation.sandbox.index_comparison import compare_index
 from operators.catalog.apply import apply_packet
+from operators.catalog.apply_batch import apply_batch
 from operators.catalog.mapping import load_mappings
 from operators.catalog.parts import CatalogParts
 from operators.catalog.standardise import Standardiser
@@ -33,7 +36,7 @@ class Applied:
     embeddings: int = 0
 
 
-async def _apply_all(world: World) -> Applied:
+async def _apply_all(world: World, size: int) -> Applied:
     outcome, encoder = Applied(), HashEncoder()
     fetcher = PictureFetcher(ImageSettings(allowed_roots=(world.folder,), http_cache=None))
     parts = CatalogParts(
@@ -46,23 +49,29 @@ async def _apply_all(world: World) -> Applied:
         thumbnails=InMemoryThumbnails(),
         schedule=InMemorySchedule(),
     )
+    packets: list[tuple[Packet, str]] = []
     for offset, record in enumerate(world.packet_records()):
-        try:
+        outcome.fates.append("dead")
+        with suppress(ValidationError):
             packet = Packet.model_validate_json(record.value)
-            applied = await apply_packet(packet, f"catalog.updates/0/{offset}", parts)
-        except (Rejected, ValidationError):
-            outcome.fates.append("dead")
-        else:
-            outcome.fates.append(applied.decision.value)
-            outcome.embeddings += applied.embeddings
+            packets.append((packet, f"catalog.updates/0/{offset}"))
+    for start in range(0, len(packets), size):
+        batch = packets[start : start + size]
+        results = await apply_batch(batch, parts) if size > 1 else [None]
+        for (packet, position), applied in zip(batch, results, strict=True):
+            with suppress(Rejected):
+                applied = applied or await apply_packet(packet, position, parts)
+                outcome.fates[int(position.rpartition("/")[2])] = applied.decision.value
+                outcome.embeddings += applied.embeddings
     await fetcher.close()
     return outcome
 
 
+@pytest.mark.parametrize("size", [1, 9, 200], ids=["one by one", "batches of 9", "of 200"])
 async def test_every_packet_meets_its_fate_and_the_index_ends_in_the_truth(
-    world: World, truth: Truth
+    world: World, truth: Truth, size: int
 ) -> None:
-    outcome = await _apply_all(world)
+    outcome = await _apply_all(world, size)
     differing = Counter(
         (known.fate, fate, known.reason)
         for known, fate in zip(truth.packets, outcome.fates, strict=True)

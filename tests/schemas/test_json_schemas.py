@@ -1,4 +1,4 @@
-"""The JSON Schemas of the topics: exported, valid, and true of the records."""
+"""The JSON Schemas of topics and files: exported, valid, and true of the records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from pydantic import BaseModel
 
-from schemas.export import TOPIC_RECORDS, export
+from schemas.export import RECORDS, export
 
 YESTERDAY = Path(__file__).parents[1] / "data/records"
 DOCUMENTED = Path(__file__).parents[2] / "docs/schemas"
@@ -19,7 +19,7 @@ DOCUMENTED = Path(__file__).parents[2] / "docs/schemas"
 
 def test_every_topic_has_a_valid_schema_file(tmp_path: Path) -> None:
     written = export(tmp_path / "schemas")
-    assert [path.name for path in written] == [f"{name}.v1.json" for name in TOPIC_RECORDS]
+    assert [path.name for path in written] == [f"{name}.v1.json" for name in RECORDS]
     for path in written:
         Draft202012Validator.check_schema(json.loads(path.read_text()))
 
@@ -31,13 +31,13 @@ def test_the_documented_schemas_are_those_of_the_records(tmp_path: Path) -> None
         )
 
 
-@pytest.mark.parametrize(("name", "record"), TOPIC_RECORDS.items())
+@pytest.mark.parametrize(("name", "record"), RECORDS.items())
 def test_a_record_has_described_fields(name: str, record: type[BaseModel]) -> None:
     described = {field for field, info in record.model_fields.items() if info.description}
     assert described, f"no field of {name} is described"
 
 
-@pytest.mark.parametrize("name", TOPIC_RECORDS)
+@pytest.mark.parametrize("name", RECORDS)
 def test_yesterdays_records_fit_the_schema(name: str, tmp_path: Path) -> None:
     export(tmp_path)
     validator = Draft202012Validator(json.loads((tmp_path / f"{name}.v1.json").read_text()))
@@ -59,6 +59,8 @@ def test_yesterdays_records_fit_the_schema(name: str, tmp_path: Path) -> None:
         ("looks.generated", {"market": "India"}),
         ("looks.matched", {"layers": [{"layer": "sofa", "query": ""}]}),
         ("dead-letter.headers", {"attempts": 0}),
+        ("judgements", {"verdict": "maybe"}),
+        ("judgements", {"layer": "sofa"}),
     ],
 )
 def test_what_a_consumer_elsewhere_would_catch(

@@ -20,9 +20,15 @@ from schemas.looks import LookMatches
 
 YESTERDAY = Path(__file__).parents[1] / "data/records"
 KEPT = [
-    (model, json.loads(path.read_text()))
-    for name, model in {**TOPIC_RECORDS, "ledger": LedgerEntry}.items()
-    for path in sorted(YESTERDAY.glob(f"{name}.*.json"))
+    *(
+        (model, json.loads(path.read_text()))
+        for name, model in TOPIC_RECORDS.items()
+        for path in sorted(YESTERDAY.glob(f"{name}.*.json"))
+    ),
+    *(  # in today's form: what an earlier release wrote, only `read` understands
+        (LedgerEntry, LedgerEntry.read(path.read_text()).model_dump(mode="json"))
+        for path in sorted(YESTERDAY.glob("ledger.*.json"))
+    ),
 ]
 UNTYPED = {"payload", "trace"}
 """Whatever a vendor, or a later version, writes there."""
@@ -46,7 +52,7 @@ def test_the_kept_records_have_numbers_of_every_event() -> None:
     assert {model for model, _, path in CASES if path != ("schema_version",)} >= {
         *TOPIC_RECORDS.values(),
         LedgerEntry,
-    } - {TOPIC_RECORDS["looks.generated"]}
+    } - {TOPIC_RECORDS["looks.generated"], TOPIC_RECORDS["interactions"]}
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def test_another_kind_leaves_nothing_of_the_sandboxs(
     monkeypatch.setenv("LOOKSYNC_VLM__KIND", kind)
     vlm = load_settings().vlm
     assert vlm == VlmSettings.model_validate({"kind": kind})
-    assert (vlm.model, vlm.prompts) == ("Qwen/Qwen3-VL-8B-Instruct", "general-2")
+    assert (vlm.model, vlm.prompts) == ("Qwen/Qwen3-VL-8B-Instruct", "general-3")
 
 
 def test_another_folder_has_the_general_words() -> None:
     vlm = load_settings(vlm={"kind": "embedded", "model": "models/mine"}).vlm
-    assert (vlm.model, vlm.prompts) == ("models/mine", "general-2")
+    assert (vlm.model, vlm.prompts) == ("models/mine", "general-3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import jsonschema
 import pytest
 
 from operators.streaming.files.topic import FileTopic
 from schemas.catalog import Packet
+from services.processes import free_port
 from tests.services.command_line import looksync
 
 TIMEOUT_SECONDS = 240.0
@@ -29,7 +32,18 @@ CSV = (
 
 def test_help_names_every_command(tmp_path: Path) -> None:
     output = looksync("--help", cwd=tmp_path).stdout
-    for command in ("demo", "up", "run", "ingest", "match", "dlq", "jobs", "schema", "eval"):
+    for command in (
+        "demo",
+        "shop",
+        "up",
+        "run",
+        "ingest",
+        "match",
+        "dlq",
+        "jobs",
+        "schema",
+        "eval",
+    ):
         assert command in output
 
 
@@ -119,22 +133,35 @@ def test_demo_does_not_empty_a_folder_that_is_not_a_demo(tmp_path: Path) -> None
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
-def test_up_runs_both_flows_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
+def test_up_runs_the_flows_and_the_api_and_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "services.cli", "up"],
         cwd=tmp_path,
+        env={**os.environ, "LOOKSYNC_API__PORT": str(port)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as stack:
         logs = [tmp_path / "var" / "logs" / f"{flow}.log" for flow in ("catalog", "looks")]
         wait_until(lambda: all(log.exists() and "flow started" in log.read_text() for log in logs))
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        second = looksync("up", cwd=tmp_path, LOOKSYNC_API__PORT=str(port))
+        assert second.returncode == 2
+        assert "running" not in second.stdout
         stack.send_signal(signal.SIGINT)
         printed, _ = stack.communicate(timeout=TIMEOUT_SECONDS)
     assert stack.returncode == 0, printed
-    assert "catalog exit 0, looks exit 0" in printed
+    assert "catalog flow exit 0, looks flow exit 0, shop and API exit 0" in printed
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     assert str(tmp_path) not in listed.stdout
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

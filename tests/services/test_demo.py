@@ -70,6 +70,14 @@ def test_a_manual_match_agrees_with_the_stream(demo: Demo) -> None:
         assert shown(by_command) == shown(event)
 
 
+def test_numbers_of_judged_products_are_compared_only_where_a_model_judges(demo: Demo) -> None:
+    ended = demo.looksync(
+        "eval", "--folder", demo.folder, "--candidates", LOOKSYNC_VLM__KIND="none"
+    )
+    assert ended.returncode != 0
+    assert "vlm.kind" in ended.stdout + ended.stderr
+
+
 def test_a_match_is_printed_as_tables(demo: Demo) -> None:
     picture = next((demo.folder / "world" / "looks").glob("*.jpg"))
     ended = demo.looksync("match", picture)

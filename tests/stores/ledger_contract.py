@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operators.ports import Ledger
+from operators.ports import BatchLedger
 from schemas.attributes import Attribute, StandardAttributes
 from schemas.catalog import Decision, LedgerEntry, ProductUpdate
 from schemas.errors import UnreadableEntry
@@ -70,7 +70,7 @@ entries = st.builds(
 )
 
 
-OpenLedger = Callable[[], Awaitable[Ledger]]
+OpenLedger = Callable[[], Awaitable[BatchLedger]]
 
 
 def refuse(error: UnreadableEntry) -> None:
@@ -80,22 +80,22 @@ def refuse(error: UnreadableEntry) -> None:
 
 class LedgerContract:
     @pytest.fixture
-    async def ledger(self, open_ledger: OpenLedger) -> Ledger:
+    async def ledger(self, open_ledger: OpenLedger) -> BatchLedger:
         return await open_ledger()
 
-    async def test_every_field_is_stored(self, ledger: Ledger) -> None:
+    async def test_every_field_is_stored(self, ledger: BatchLedger) -> None:
         await ledger.write(FULL)
         assert await ledger.read(FULL.key) == FULL
 
-    async def test_a_missing_entry_is_none(self, ledger: Ledger) -> None:
+    async def test_a_missing_entry_is_none(self, ledger: BatchLedger) -> None:
         assert await ledger.read("zari:1") is None
 
-    async def test_a_second_write_replaces_the_first(self, ledger: Ledger) -> None:
+    async def test_a_second_write_replaces_the_first(self, ledger: BatchLedger) -> None:
         await ledger.write(LedgerEntry(key="zari:1", version=1, image_hash="00"))
         await ledger.write(LedgerEntry(key="zari:1", version=2))
         assert await ledger.read("zari:1") == LedgerEntry(key="zari:1", version=2)
 
-    async def test_read_many_keeps_the_order_of_its_keys(self, ledger: Ledger) -> None:
+    async def test_read_many_keeps_the_order_of_its_keys(self, ledger: BatchLedger) -> None:
         for number in (1, 2, 3):
             await ledger.write(LedgerEntry(key=f"zari:{number}", version=number))
         asked = ["zari:3", "zari:none", "zari:1", "zari:3"]
@@ -103,7 +103,13 @@ class LedgerContract:
         assert [answer and answer.version for answer in answers] == [3, None, 1, 3]
         assert await ledger.read_many([], refuse) == []
 
-    async def test_scan_returns_every_entry(self, ledger: Ledger) -> None:
+    async def test_entries_are_written_and_read_in_one_step(self, ledger: BatchLedger) -> None:
+        await ledger.write(LedgerEntry(key="zari:1", version=1, image_hash="00"))
+        await ledger.write_many([LedgerEntry(key="zari:1", version=2), FULL])
+        known = await ledger.read_known(["zari:none", FULL.key, "zari:1"])
+        assert known == {FULL.key: FULL, "zari:1": LedgerEntry(key="zari:1", version=2)}
+
+    async def test_scan_returns_every_entry(self, ledger: BatchLedger) -> None:
         count = 1_200  # more than any page of a scan
         written = {f"zari:*?[{number}]": number for number in range(count)}
         await asyncio.gather(
@@ -111,15 +117,15 @@ class LedgerContract:
         )
         assert {entry.key: entry.version async for entry in ledger.scan()} == written
 
-    async def test_a_scan_can_be_of_one_vendor(self, ledger: Ledger) -> None:
+    async def test_a_scan_can_be_of_one_vendor(self, ledger: BatchLedger) -> None:
         for key in ("zari:1", "zari:2", "zari-two:1", "kisetsu:zari:1"):
             await ledger.write(LedgerEntry(key=key, version=1))
         assert {entry.key async for entry in ledger.scan("zari:")} == {"zari:1", "zari:2"}
 
-    async def test_a_scan_of_an_empty_ledger_is_empty(self, ledger: Ledger) -> None:
+    async def test_a_scan_of_an_empty_ledger_is_empty(self, ledger: BatchLedger) -> None:
         assert [entry async for entry in ledger.scan()] == []
 
-    async def test_concurrent_calls_get_their_own_entries(self, ledger: Ledger) -> None:
+    async def test_concurrent_calls_get_their_own_entries(self, ledger: BatchLedger) -> None:
         async def live(number: int) -> None:
             key = f"zari:{number}"
             assert await ledger.read(key) is None
@@ -148,7 +154,7 @@ class LedgerContract:
     )
     @given(writes=st.lists(entries, max_size=20))
     async def test_reads_return_the_last_write_of_each_key(
-        self, ledger: Ledger, writes: list[LedgerEntry]
+        self, ledger: BatchLedger, writes: list[LedgerEntry]
     ) -> None:
         for entry in writes:
             await ledger.write(entry)

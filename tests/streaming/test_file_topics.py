@@ -7,12 +7,13 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.durable_files import open_to_append, write_all
+from operators.durable_files import open_to_append, replace_durably, write_all
 from operators.streaming.files.record_lines import decode, encode
 from operators.streaming.files.topic import FileTopic, PartitionReader
 from schemas.errors import Misconfigured
@@ -167,6 +168,33 @@ def test_the_number_of_partitions_never_changes(topic: FileTopic, tmp_path: Path
     again.create(7)
 
     assert again.partitions == 3
+
+
+def test_a_topic_is_created_by_several_threads_at_once(tmp_path: Path) -> None:
+    """A process has several flows and an API in its threads, each of which opens its topics."""
+    names = [f"topic-{n}" for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        for name in names:
+            together = Barrier(8)
+
+            def create(name: str = name, together: Barrier = together) -> None:
+                together.wait()
+                FileTopic(tmp_path, name).create(2)
+
+            for done in [pool.submit(create) for _ in range(8)]:
+                done.result()
+    assert [FileTopic(tmp_path, name).partitions for name in names] == [2] * 40
+    assert not list(tmp_path.glob("*/topic.json.*"))
+
+
+def test_a_file_is_replaced_by_several_threads_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "note.json"
+    contents = [f"{n}" * 10_000 for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(replace_durably, path, c.encode()) for c in contents * 20]:
+            done.result()
+    assert path.read_text() in contents
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_topic_that_is_not_there_says_so(tmp_path: Path) -> None:

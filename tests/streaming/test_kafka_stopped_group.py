@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from confluent_kafka import KafkaError
 
 from operators.streaming.kafka.progress import MOST_PENDING, Commit, Progress
 from operators.streaming.kafka.reservation import Reservation
@@ -122,6 +123,14 @@ def test_nothing_is_kept_while_the_flow_runs(kafka: FakeKafka, group: StoppedGro
         skip(group, 0, 5, keep=lambda: pytest.fail("kept"))
     with pytest.raises(Misconfigured, match="a process of the flow is running: stop it first"):
         group.commit({0: Commit(Progress(0))})
+
+
+def test_a_process_that_is_just_leaving_is_waited_for(
+    kafka: FakeKafka, group: StoppedGroup
+) -> None:
+    kafka.errors["commit"].append(KafkaError(KafkaError.UNKNOWN_MEMBER_ID))
+    group.commit({0: Commit(Progress(5))})
+    assert position(kafka) == Progress(5)
 
 
 def test_a_job_in_the_flows_place_keeps_its_positions(

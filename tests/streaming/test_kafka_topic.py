@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from confluent_kafka import KafkaError
 
+from operators.streaming.kafka.clients import Producer
 from operators.streaming.kafka.records import from_message
 from operators.streaming.kafka.topic import KafkaTopic
 from schemas.errors import Misconfigured, Unavailable
@@ -65,6 +68,29 @@ def test_records_that_are_not_delivered_are_counted(kafka: FakeKafka, lone: Kafk
     kafka.undeliverable = KafkaError(KafkaError._MSG_TIMED_OUT)
     with pytest.raises(Unavailable, match="lone: 2 of 2 records were not delivered"):
         lone.append([Record("k", b"1"), Record("k", b"2")])
+
+
+def test_appending_keeps_a_producer_until_it_fails(
+    kafka: FakeKafka, lone: KafkaTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = topic(kafka, lone.name, timeout_seconds=2)
+    opened: list[None] = []
+    open_one = again.brokers.producer
+
+    def counted(**config: Any) -> Producer:
+        opened.append(None)
+        return open_one(**config)
+
+    monkeypatch.setattr(again.brokers, "producer", counted)
+    for _ in range(3):
+        again.append([Record("k", b"1")])
+    assert len(opened) == 1
+    kafka.undeliverable = KafkaError(KafkaError._MSG_TIMED_OUT)
+    with pytest.raises(Unavailable):
+        again.append([Record("k", b"2")])
+    kafka.undeliverable = None
+    again.append([Record("k", b"3")])
+    assert len(opened) == 2
 
 
 def test_reading_starts_at_the_offset_or_the_first_record(

@@ -49,6 +49,8 @@ class ModelServer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.requests: list[Body] = []
+        self.paths: list[str] = []
+        """Of the requests."""
         self.authorizations: list[str | None] = []
         self.lists = 200
         """Status of the answer to which models are served."""
@@ -65,6 +67,7 @@ def model_server() -> Iterator[ModelServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             server.requests.append(body)
+            server.paths.append(self.path)
             server.authorizations.append(self.headers["Authorization"])
             with suppress(BrokenPipeError, ConnectionResetError):  # the client has gone
                 server.answer(Exchange(self, body))

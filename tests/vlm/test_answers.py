@@ -60,6 +60,24 @@ def test_compared_attributes_are_read_from_the_query() -> None:
     assert attributes["pattern"] == "striped"
 
 
+@pytest.mark.parametrize(
+    ("layer", "second_colour"),
+    [
+        (TOP, "white"),
+        (TOP | {"second_colour": "Navy Blue"}, "navy"),
+        (TOP | {"second_colour": "red"}, "white"),
+        (TOP | {"second_colour": "of the sea"}, "white"),
+        (TOP | {"query": "red striped t-shirt"}, None),
+        (TOP | {"query": "red t-shirt with white buttons", "pattern": "plain"}, None),
+        (JEANS | {"second_colour": "white"}, None),
+    ],
+)
+def test_a_pattern_has_a_second_colour(layer: dict[str, str], second_colour: str | None) -> None:
+    parser, _ = counting_parser()
+    (description,) = parser.parse_description(layers(layer)).values()
+    assert description.attributes.get("second_colour") == second_colour
+
+
 def test_synonyms_become_the_taxonomys_labels() -> None:
     parser, _ = counting_parser()
     answer = layers(
@@ -185,7 +203,7 @@ def test_every_set_of_prompts_is_complete(name: str) -> None:
 
 def test_the_example_in_a_prompt_is_a_valid_answer() -> None:
     parser, repairs = counting_parser()
-    example = Prompts.load("general-2").describe.rsplit("\n", 1)[-1]
+    example = Prompts.load("general-3").describe.rsplit("\n", 1)[-1]
     described = parser.parse_description(example)
     assert len(described) == 3
     assert described[Department.TOP].region == Region(x0=0.31, y0=0.18, x1=0.69, y1=0.52)
@@ -234,7 +252,7 @@ def test_every_box_in_the_picture_is_a_region(corners: list[int]) -> None:
 
 
 def test_an_unknown_set_of_prompts_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="general-2, sandbox-1"):
+    with pytest.raises(Misconfigured, match="general-3, sandbox-1"):
         Prompts.load("general-9")
 
 

@@ -108,7 +108,7 @@ async def test_the_fingerprint_depends_on_weights_and_prompts(
     save(*build(), tmp_path)
     other = EmbeddedVisionModel.load(settings_of(tmp_path), Taxonomy.load(), lambda kind: None)
     reworded = EmbeddedVisionModel.load(
-        settings_of(folder, prompts="general-2"), Taxonomy.load(), lambda kind: None
+        settings_of(folder, prompts="general-3"), Taxonomy.load(), lambda kind: None
     )
     fingerprints = {model.fingerprint, other.fingerprint, reworded.fingerprint}
     await other.close()

@@ -35,7 +35,7 @@ async def test_a_look_is_described(client: OpenAIVisionModel, server: ModelServe
     found = await client.describe([LOOK, LOOK], Budget.of(BUDGET))
     assert found[Department.TOP].query == "red t-shirt"
     (body,) = server.requests
-    *pictures, text = body["messages"][0]["content"]
+    text, *pictures = body["messages"][0]["content"]
     assert [part["type"] for part in pictures] == ["image_url", "image_url"]
     assert text["type"] == "text"
     scheme, _, data = pictures[0]["image_url"]["url"].partition(",")
@@ -66,7 +66,7 @@ async def test_pointwise_is_the_probability_of_yes(
     by_size = {len(candidate("red")): 0.9, len(candidate("#010203")): 0.2}
 
     def answer(exchange: Exchange) -> None:
-        url = exchange.body["messages"][0]["content"][1]["image_url"]["url"]
+        url = exchange.body["messages"][0]["content"][2]["image_url"]["url"]
         size = len(base64.b64decode(url.partition(",")[2]))
         exchange.send(yes_with(by_size[size]))
 
@@ -80,7 +80,10 @@ async def test_pointwise_is_the_probability_of_yes(
         Budget.of(BUDGET),
     )
     assert scores == [pytest.approx(0.9), pytest.approx(0.2)]
-    assert "red t-shirt" in server.requests[0]["messages"][0]["content"][-1]["text"]
+    first, second = (request["messages"][0]["content"] for request in server.requests)
+    assert first[0]["text"].endswith("red t-shirt")
+    # Only the last picture is the candidate's: a server can reuse everything before it.
+    assert first[:-1] == second[:-1]
 
 
 @pytest.mark.parametrize("answer", [{"choices": [{}]}, {"choices": []}, {}])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from operators.catalog.parts import CatalogParts
-from operators.ports import ImageTextEncoder, Ledger, PictureSource, Thumbnails, VectorStore
+from operators.ports import BatchLedger, ImageTextEncoder, PictureSource, Thumbnails, VectorStore
 
 
 def timed(parts: CatalogParts, seconds: dict[str, float]) -> CatalogParts:
@@ -21,7 +21,7 @@ def timed(parts: CatalogParts, seconds: dict[str, float]) -> CatalogParts:
         pictures=cast(PictureSource, _Timed(parts.pictures, "pictures", seconds)),
         encoder=cast(ImageTextEncoder, _Timed(parts.encoder, "encoder", seconds)),
         index=cast(VectorStore, _Timed(parts.index, "index", seconds)),
-        ledger=cast(Ledger, _Timed(parts.ledger, "ledger", seconds)),
+        ledger=cast(BatchLedger, _Timed(parts.ledger, "ledger", seconds)),
         thumbnails=cast(Thumbnails, _Timed(parts.thumbnails, "thumbnails", seconds)),
     )
 

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from operators.ports import LayerDescription
 from operators.vocabulary.language import AttributeName
-from operators.vocabulary.taxonomy import Taxonomy
+from operators.vocabulary.taxonomy import PLAIN, Taxonomy
 from operators.vocabulary.wordlist import normalise
 from schemas.attributes import Department
 from schemas.errors import Unavailable
@@ -201,8 +201,10 @@ class AnswerParser:
 
     def _attributes(self, layer: Mapping[str, Any], query: str) -> dict[str, str]:
         """The layer's attributes. Those in _READ_FROM_QUERY are the taxonomy's labels, taken from
-        the layer's own value or else from the query, and left out if neither has one."""
+        the layer's own value or else from the query, and left out if neither has one. So is the
+        second colour, which only a pattern has."""
         found = {name: text for name in ATTRIBUTES if (text := _text(layer.get(name)))}
+        colours = self._words["colour"]
         for name in _READ_FROM_QUERY:
             words = self._words[name]
             known = words.exact(normalise(found[name])) if name in found else None
@@ -211,6 +213,12 @@ class AnswerParser:
                 found[name] = labels[-1] if name == "category" else labels[0]
             else:
                 found.pop(name, None)
+        stated = found.pop("second_colour", "")
+        if found.get("pattern", PLAIN) != PLAIN:
+            named = (colours.exact(normalise(stated)), *colours.find(normalise(query)))
+            others = [colour for colour in named if colour and colour != found.get("colour")]
+            if others:
+                found["second_colour"] = others[0]
         return found
 
 

@@ -7,14 +7,12 @@ laptop, where a separate server would cost more than the model.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import PIL.Image
@@ -25,17 +23,17 @@ from pydantic import BaseModel
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils.logging import disable_progress_bar
 from xgrammar.contrib.hf import LogitsProcessor
 
 from operators.batcher import MicroBatcher
 from operators.budget import Budget
-from operators.models.sandbox_weights import SANDBOX_VLM, sandbox_weights
 from operators.models.vlm.answers import AnswerParser, OnRepair, Order, description_type, schema_of
+from operators.models.vlm.deferred import fingerprint_of, model_folder, unloadable
 from operators.models.vlm.prompts import Prompts, fill_in
 from operators.ports import LayerDescription, Picture
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
-from schemas.errors import Misconfigured
 from schemas.rerank import RerankMethod
 from schemas.settings import VlmSettings
 
@@ -50,7 +48,7 @@ _YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """Pictures, the text after them, and the answer whose likelihood is requested, if any."""
+    """Pictures, the text with them, and the answer whose likelihood is requested, if any."""
 
     pictures: tuple[Image, ...]
     text: str
@@ -89,20 +87,28 @@ class EmbeddedVisionModel:
         self._pair_scores = self._batcher(self._score_pairs)
 
     @classmethod
-    def load(cls, settings: VlmSettings, taxonomy: Taxonomy, on_repair: OnRepair) -> Self:
-        """Load ``settings.model``, a folder or ``sandbox-vlm``. Raises Misconfigured on failure."""
-        folder = sandbox_weights("vlm") if settings.model == SANDBOX_VLM else Path(settings.model)
+    def load(
+        cls,
+        settings: VlmSettings,
+        taxonomy: Taxonomy,
+        on_repair: OnRepair,
+        fingerprint: str | None = None,
+    ) -> Self:
+        """Load ``settings.model``, a folder or ``sandbox-vlm``. Raises Misconfigured on failure.
+
+        ``fingerprint``: that of the folder, if it is known: all weights are read for it.
+        """
+        folder = model_folder(settings)
+        fingerprint = fingerprint or fingerprint_of(settings)
+        # It would be drawn into the output of a command.
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
             model: Any = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True
             )
-            digest = _hash_weights(folder)
         except (OSError, ValueError, KeyError) as error:
-            raise Misconfigured(
-                f"vlm.model {settings.model!r} cannot be loaded as a vision-language model: {error}"
-            ) from error
-        fingerprint = f"{folder.name}@{digest}/{settings.prompts}"
+            raise unloadable(settings, error) from error
         return cls(model.eval(), processor, fingerprint, settings, taxonomy, on_repair)
 
     @property
@@ -204,10 +210,9 @@ class EmbeddedVisionModel:
         """Model inputs, padded on the left. A question's answer is left open, without end token."""
         texts = []
         for question in questions:
-            content: list[dict[str, Any]] = [{"type": "image"} for _ in question.pictures]
-            messages: list[dict[str, Any]] = [
-                {"role": "user", "content": [*content, {"type": "text", "text": question.text}]}
-            ]
+            pictures = [{"type": "image"} for _ in question.pictures]
+            content = self._prompts.content({"type": "text", "text": question.text}, pictures)
+            messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
             if question.answer is not None:
                 messages.append({"role": "assistant", "content": question.answer})
             texts.append(
@@ -217,9 +222,9 @@ class EmbeddedVisionModel:
                     continue_final_message=question.answer is not None,
                 )
             )
-        pictures = [picture for question in questions for picture in question.pictures]
+        images = [picture for question in questions for picture in question.pictures]
         inputs: dict[str, Any] = self._processor(
-            images=pictures, text=texts, padding=True, return_tensors="pt"
+            images=images, text=texts, padding=True, return_tensors="pt"
         )
         return inputs
 
@@ -245,12 +250,3 @@ class _Grammars:
                 json.dumps(schema_of(answer)), any_whitespace=False, separators=(",", ":")
             )
         return LogitsProcessor(self._compiled[answer])
-
-
-def _hash_weights(folder: Path) -> str:
-    """SHA-256 over all weights, 12 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]

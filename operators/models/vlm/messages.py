@@ -1,7 +1,6 @@
 """Chat messages in the format of OpenAI-compatible servers.
 
-Pictures are sent as data URLs, so that the server fetches nothing itself. Content shared by many
-calls (the look or region) comes first, where the server's prefix cache can reuse it.
+Pictures are sent as data URLs, so that the server fetches nothing itself.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ from pydantic import BaseModel
 from operators.models.vlm.answers import schema_of
 
 Message = dict[str, Any]
+Part = dict[str, Any]
+"""Of a message's content."""
 
 JPEG_QUALITY = 90
 
@@ -28,12 +29,20 @@ def encode_jpeg(picture: Image) -> bytes:
     return out.getvalue()
 
 
-def user_message(pictures: Sequence[bytes], text: str) -> Message:
-    """Pictures (JPEG), then the text."""
-    content: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": _data_url(picture)}} for picture in pictures
-    ]
-    return {"role": "user", "content": [*content, {"type": "text", "text": text}]}
+def picture_part(jpeg: bytes) -> Part:
+    """A picture; one that goes into several messages is encoded once."""
+    url = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def text_part(text: str) -> Part:
+    """A piece of text."""
+    return {"type": "text", "text": text}
+
+
+def user_message(content: Sequence[Part]) -> Message:
+    """What the model is asked."""
+    return {"role": "user", "content": [*content]}
 
 
 def assistant_message(text: str) -> Message:
@@ -45,7 +54,3 @@ def response_format(answer: type[BaseModel]) -> dict[str, Any]:
     """The ``response_format`` that constrains the answer to this schema."""
     schema = {"name": answer.__name__, "schema": schema_of(answer), "strict": True}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _data_url(picture: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(picture).decode('ascii')}"

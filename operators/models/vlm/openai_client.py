@@ -7,30 +7,30 @@ offers them; docs/decisions/070 lists what another server must support.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
-import httpx
 import numpy as np
-from aiolimiter import AsyncLimiter
 from PIL.Image import Image
 
 from operators.budget import Budget
-from operators.concurrency import cancel
 from operators.metering import Meter, unmetered
+from operators.models.model_server import CallLimits, ModelServer
 from operators.models.vlm.answers import AnswerParser, OnRepair, Order, description_type
 from operators.models.vlm.breaker import CircuitBreaker
 from operators.models.vlm.completions import first_tokens, logprob, query_logprobs, text_of
 from operators.models.vlm.messages import (
     Message,
+    Part,
     assistant_message,
     encode_jpeg,
+    picture_part,
     response_format,
+    text_part,
     user_message,
 )
 from operators.models.vlm.prompts import Prompts, fill_in
+from operators.models.vlm.reranker import Reranker
 from operators.ports import LayerDescription, Picture
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
@@ -40,11 +40,6 @@ from schemas.settings import VlmSettings
 
 TOP_LOGPROBS = 20
 """vLLM's default limit. A model asked for yes or no has both among its 20 likeliest tokens."""
-
-_RETRYABLE = frozenset({408, 409, 425, 429})
-"""And all from 500: for another attempt they may have passed. Every other status is a refusal of
-this request; whether all requests fail is for the breaker to find (docs/decisions/140)."""
-_BASE_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.1, 2.0
 
 
 class OpenAIVisionModel:
@@ -58,28 +53,23 @@ class OpenAIVisionModel:
         meter: Meter = unmetered,
     ) -> None:
         self._settings = settings
-        self._meter = meter
         self._prompts = Prompts.load(settings.prompts)
         self._parser = AnswerParser(taxonomy, on_repair)
         self._breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
-        self._slots = asyncio.Semaphore(settings.concurrency)
-        rate = settings.requests_per_second
-        # One by one: a bucket of a second would let its requests through at once.
-        self._pace: AbstractAsyncContextManager[None] = (
-            nullcontext() if rate is None else AsyncLimiter(1, 1 / rate)
+        limits = CallLimits(
+            settings.concurrency,
+            settings.attempts,
+            settings.requests_per_second,
+            settings.hedge_after_ms,
         )
-        key = settings.api_key.get_secret_value() if settings.api_key else None
-        self._client = httpx.AsyncClient(
-            base_url=settings.url.rstrip("/"),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=None,  # the look's budget limits each call
-            limits=httpx.Limits(max_connections=settings.concurrency * 2),
-        )
+        self._server = ModelServer(settings.url, settings.api_key, limits, meter)
+        self._reranker = Reranker.of(settings, limits, meter)
 
     @property
     def fingerprint(self) -> str:
-        """Model and set of prompts: both determine the answers."""
-        return f"{self._settings.model}/{self._prompts.name}"
+        """Models and set of prompts: all determine the answers."""
+        described = f"{self._settings.model}/{self._prompts.name}"
+        return described if self._reranker is None else f"{described}/{self._reranker.model}"
 
     @property
     def finds_layers(self) -> bool:
@@ -87,20 +77,26 @@ class OpenAIVisionModel:
 
     @property
     def fails_every_call(self) -> bool:
-        """Whether the circuit breaker is open: looks are matched without the model."""
-        return self._breaker.state != "closed"
+        """Whether a circuit breaker is open: looks are matched without the model or the scores."""
+        shut = self._reranker is not None and self._reranker.fails_every_call
+        return shut or self._breaker.state != "closed"
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._server.close()
+        if self._reranker is not None:
+            await self._reranker.close()
 
     async def describe(
         self, pictures: Sequence[Picture], budget: Budget
     ) -> dict[Department, LayerDescription]:
         """See the port. The pictures are sent in their order, the look first."""
-        sent = [encode_jpeg(picture.image) for picture in pictures[: self._prompts.max_pictures]]
+        sent = [
+            picture_part(encode_jpeg(picture.image))
+            for picture in pictures[: self._prompts.max_pictures]
+        ]
         with self._breaker.call():
             answer = await self._chat(
-                [user_message(sent, self._prompts.describe)],
+                [self._question(self._prompts.describe, sent)],
                 budget,
                 max_tokens=self._settings.longest_description,
                 response_format=response_format(description_type(boxes=self.finds_layers)),
@@ -123,7 +119,7 @@ class OpenAIVisionModel:
                     answer = await self._order(query, region, candidates, budget)
                 return self._parser.parse_order(text_of(answer), len(candidates))
             case RerankMethod.POINTWISE:
-                sent = encode_jpeg(region)
+                sent = picture_part(encode_jpeg(region))
                 with self._breaker.call():
                     return await _gather_scores(
                         [self._score_pair(sent, each, query, budget) for each in candidates]
@@ -133,6 +129,8 @@ class OpenAIVisionModel:
                     return await _gather_scores(
                         [self._score_likelihood(each, query, budget) for each in candidates]
                     )
+            case RerankMethod.SCORE if self._reranker is not None:
+                return await self._reranker.score(query, region, candidates, budget)
             case _:
                 raise ValueError(f"a model cannot rerank by {method}")
 
@@ -140,20 +138,21 @@ class OpenAIVisionModel:
         self, query: str, region: Image, candidates: Sequence[bytes], budget: Budget
     ) -> Mapping[str, Any]:
         text = fill_in(self._prompts.listwise, query)
+        pictures = [picture_part(picture) for picture in (encode_jpeg(region), *candidates)]
         return await self._chat(
-            [user_message([encode_jpeg(region), *candidates], text)],
+            [self._question(text, pictures)],
             budget,
             max_tokens=16 + 6 * len(candidates),
             response_format=response_format(Order),
         )
 
     async def _score_pair(
-        self, region: bytes, candidate: bytes, query: str, budget: Budget
+        self, region: Part, candidate: bytes, query: str, budget: Budget
     ) -> float | None:
         """P(yes) / (P(yes) + P(no)) of the answer's first token; None without either."""
         text = fill_in(self._prompts.pointwise, query)
         answer = await self._chat(
-            [user_message([region, candidate], text)],
+            [self._question(text, [region, picture_part(candidate)])],
             budget,
             max_tokens=1,
             logprobs=True,
@@ -171,7 +170,10 @@ class OpenAIVisionModel:
         """Geometric mean of the query's token probabilities, as a description of the candidate.
         The chat template's tokens do not count."""
         answer = await self._chat(
-            [user_message([candidate], self._prompts.likelihood), assistant_message(query)],
+            [
+                self._question(self._prompts.likelihood, [picture_part(candidate)]),
+                assistant_message(query),
+            ],
             budget,
             max_tokens=1,
             continue_final_message=True,
@@ -181,86 +183,17 @@ class OpenAIVisionModel:
         logprobs = query_logprobs(answer.get("prompt_logprobs"), query)
         return min(1.0, float(np.exp(np.mean(logprobs)))) if logprobs else None
 
+    def _question(self, text: str, pictures: Sequence[Part]) -> Message:
+        return user_message(self._prompts.content(text_part(text), pictures))
+
     async def _chat(
         self, messages: Sequence[Message], budget: Budget, **parameters: Any
     ) -> Mapping[str, Any]:
-        """Request one chat completion; retry as long as the budget allows."""
+        """Request one chat completion."""
         body = {"model": self._settings.model, "messages": messages, "temperature": 0.0}
-        async with budget.enforced("vlm"), self._slots:
-            for attempt in range(1, self._settings.attempts + 1):
-                try:
-                    return await self._hedge(lambda: self._request(body | parameters))
-                except _RetryableError as error:
-                    backoff = min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
-                    wait = max(error.retry_after, backoff * random.uniform(0.5, 1))
-                    if attempt == self._settings.attempts or wait >= budget.remaining():
-                        raise Unavailable(str(error), reason=error.reason) from None
-                    await asyncio.sleep(wait)
-        raise AssertionError("unreachable: attempts is at least 1")
-
-    async def _hedge(self, call: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
-        """Run ``call``; after hedge_after_ms run it a second time and return the first result."""
-        if self._settings.hedge_after_ms is None:
-            return await call()
-        tasks = [asyncio.ensure_future(call())]
-        try:
-            await asyncio.wait(tasks, timeout=self._settings.hedge_after_ms / 1000)
-            if not tasks[0].done():
-                tasks.append(asyncio.ensure_future(call()))
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            await cancel(tasks)
-
-    async def _request(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        async with self._pace:
-            pass
-        with self._meter():
-            return await self._post(body)
-
-    async def _post(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            response = await self._client.post("/chat/completions", json=body)
-            if response.status_code in _RETRYABLE or response.status_code >= 500:
-                raise _RetryableError(
-                    f"the model server responded with {response.status_code}",
-                    reason=f"http-{response.status_code}",
-                    retry_after=_retry_after_seconds(response),
-                )
-            if not response.is_success:
-                raise Unavailable(
-                    f"the model server refused the request ({response.status_code}): "
-                    f"{response.text[:300]}; if it refuses all, check vlm.model, vlm.url, "
-                    "vlm.api_key and the server's flags",
-                    reason=f"http-{response.status_code}",
-                )
-            answer = response.json()
-        except httpx.HTTPError as error:
-            late = isinstance(error, httpx.TimeoutException)
-            cause = "no answer in time" if late else str(error) or "the connection broke"
-            raise _RetryableError(
-                f"the model server cannot be reached: {cause}", reason="connection"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise _RetryableError(
-                f"the model server sent invalid JSON: {error}", reason="no-json"
-            ) from error
-        if not isinstance(answer, dict):
-            raise _RetryableError("the model server sent no JSON object", reason="no-json")
-        if not isinstance(answer.get("choices"), list):  # such as an error with status 200
-            raise _RetryableError(
-                f"the model server sent no choices: {response.text[:300]}", reason="no-choices"
-            )
-        return answer
-
-
-class _RetryableError(Exception):
-    """A failure after which another attempt may succeed; ``retry_after`` in seconds."""
-
-    def __init__(self, message: str, *, reason: str, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.retry_after = retry_after
+        return await self._server.post(
+            "/chat/completions", body | parameters, budget, holds="choices"
+        )
 
 
 async def _gather_scores(calls: Sequence[Awaitable[float | None]]) -> list[float | None]:
@@ -273,10 +206,3 @@ async def _gather_scores(calls: Sequence[Awaitable[float | None]]) -> list[float
     if errors and len(errors) == len(results):
         raise errors[0]
     return [None if isinstance(result, BaseException) else result for result in results]
-
-
-def _retry_after_seconds(response: httpx.Response) -> float:
-    try:
-        return max(0.0, float(response.headers.get("retry-after", "0")))
-    except ValueError:  # an HTTP date: rare, and later than any look's deadline
-        return _MAX_WAIT_SECONDS

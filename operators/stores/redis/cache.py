@@ -8,7 +8,6 @@ from redis.asyncio import Redis
 
 from operators.metering import Meter, unmetered
 from operators.stores.redis.pipeline import RedisPipeline
-from schemas.errors import UnreadableEntry
 from schemas.settings import BatchSettings
 
 PREFIX = "looksync:cache:"
@@ -28,13 +27,7 @@ class RedisCache:
         self._redis = RedisPipeline(client, batches, observe, meter)
 
     async def get(self, key: str) -> bytes | None:
-        try:
-            value: bytes | None = await self._redis.execute(
-                lambda pipeline: pipeline.get(PREFIX + key), kind="read"
-            )
-        except UnreadableEntry:
-            return None  # the next put replaces it
-        return value
+        return await self._redis.get(PREFIX + key)
 
     async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
         """Stores nothing when ``ttl_seconds`` is less than a millisecond."""

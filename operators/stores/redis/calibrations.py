@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from operators.matching.calibration import Calibration
+from operators.matching.calibration import Calibration, Origin
 from operators.stores.redis.client import translate_errors
 from schemas.errors import Misconfigured
 
@@ -33,12 +33,16 @@ class RedisCalibrations:
         if stored is None:
             return None
         try:
-            return Calibration.model_validate_json(stored)
+            calibration = Calibration.model_validate_json(stored)
         except ValidationError as error:
             raise Misconfigured(
                 f"the calibration of {fingerprint} was written by another version: run `looksync "
                 "calibrate` again"
             ) from error
+        if calibration.origin is None and calibration.origin_described is None:
+            # Written before origins were stored, when only catalogs were fitted to.
+            return calibration.model_copy(update={"origin": Origin(source="catalog")})
+        return calibration
 
     async def write(self, fingerprint: str, calibration: Calibration) -> None:
         """Replace the encoder's calibration."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 
 from pydantic import ValidationError
 from redis.asyncio import Redis
@@ -22,7 +23,7 @@ SCAN_PAGE = 500
 
 
 class RedisLedger:
-    """A :class:`operators.ports.Ledger`.
+    """A :class:`operators.ports.BatchLedger`.
 
     A write is acknowledged when the server has applied it and passed it to its operating system;
     the server's appendfsync setting decides when it reaches the disk.
@@ -64,11 +65,28 @@ class RedisLedger:
 
         return list(await asyncio.gather(*map(read, keys)))
 
+    async def read_known(self, keys: Sequence[str]) -> dict[str, LedgerEntry]:
+        names = [PREFIX + key for key in keys]
+        values = await self._redis.execute_alone(lambda pipe: pipe.mget(names), kind="read")
+        known = {}
+        for key, value in zip(keys, values, strict=True):
+            # Without a value there may be one of another type: MGET does not tell.
+            with suppress(UnreadableEntry):
+                if (entry := _parse(key, value)) is not None:
+                    known[key] = entry
+        return known
+
     async def write(self, entry: LedgerEntry) -> None:
         value = entry.model_dump_json(exclude_defaults=True)
         await self._redis.execute(
             lambda pipeline: pipeline.set(PREFIX + entry.key, value), kind="write"
         )
+
+    async def write_many(self, entries: Sequence[LedgerEntry]) -> None:
+        values = {
+            PREFIX + entry.key: entry.model_dump_json(exclude_defaults=True) for entry in entries
+        }
+        await self._redis.execute_alone(lambda pipe: pipe.mset(values), kind="write")
 
     async def scan(self, prefix: str = "") -> AsyncIterator[LedgerEntry]:
         """Some entries may be repeated when keys are written during the scan.
@@ -98,7 +116,7 @@ def _parse(key: str, value: bytes | None) -> LedgerEntry | None:
     if value is None:
         return None
     try:
-        entry = LedgerEntry.model_validate_json(value)
+        entry = LedgerEntry.read(value)
     except ValidationError as error:
         raise _unreadable(
             key,

@@ -1,7 +1,7 @@
 """Sends the concurrent commands of the ledger, the cache and the claims in pipelines.
 
-Each command touches one key, and a pipeline is not a transaction. docs/decisions/031 has the
-measurements.
+Most commands touch one key, and a pipeline is not a transaction. docs/decisions/031 has the
+measurements, 170 those of the catalog flow's batches, which read and write many keys at once.
 """
 
 from __future__ import annotations
@@ -75,6 +75,23 @@ class RedisPipeline:
         """
         with self._served.call(kind):
             return await self._batcher.submit(command)
+
+    async def get(self, name: str) -> bytes | None:
+        """The value of ``name``; None also for a key of another type, which the next write of a
+        value replaces. Raises Unavailable or Misconfigured."""
+        try:
+            value: bytes | None = await self.execute(lambda p: p.get(name), kind="read")
+        except UnreadableEntry:
+            return None
+        return value
+
+    async def execute_alone(self, command: Command, *, kind: str) -> Any:
+        """The reply to ``command``, which is sent at once: for one that touches many keys."""
+        with self._served.call(kind):
+            (reply,) = await self._send([command])
+            if isinstance(reply, LookSyncError):
+                raise reply
+            return reply
 
     async def keys(self, prefix: str) -> AsyncIterator[bytes]:
         """All keys that begin with ``prefix`` (without glob characters), in no order.

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import cast
 
 from redis.asyncio import Redis
 
 from operators.stores.redis.client import WRONG_TYPE, translate_errors
+from operators.stores.redis.leases import lease_due
 from schemas.errors import Unavailable, UnreadableEntry
 
 KEY = "looksync:refreshes"
-
-_LEASE_DUE = """
-local due = redis.call('ZRANGE', KEYS[1], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
-for _, key in ipairs(due) do
-  redis.call('ZADD', KEYS[1], ARGV[3], key)
-end
-return due
-"""
-"""Atomic, so that of several pollers only one gets a key."""
 
 
 class RedisSchedule:
@@ -48,17 +38,5 @@ class RedisSchedule:
             ) from error
 
     async def lease_due(self, now: datetime, limit: int, lease: timedelta) -> list[str]:
-        with translate_errors():
-            keys = await cast(
-                Awaitable[list[bytes]],
-                self._client.eval(
-                    _LEASE_DUE,
-                    1,
-                    KEY,
-                    str(now.timestamp()),
-                    str(limit),
-                    str((now + lease).timestamp()),
-                ),
-            )
-        # What is no text was not scheduled here; as a key it is refused, not more.
-        return [key.decode(errors="replace") for key in keys]
+        until = (now + lease).timestamp()
+        return await lease_due(self._client, KEY, now.timestamp(), limit, until)

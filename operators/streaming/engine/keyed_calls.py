@@ -80,10 +80,10 @@ class KeyedCalls(Generic[Item, Value]):
     ) -> None:
         """``admission``: None: every item is this process's to handle."""
         self._handle = handle
-        self._admission = admission
-        self._loop = loop
-        self._key = key
-        self._policy = policy
+        self.admission = admission
+        self.loop = loop
+        self.key = key
+        self.policy = policy
         self._ready: deque[_Call[Item, Value]] = deque()
         self._behind: dict[str, deque[_Call[Item, Value]]] = {}
         """Per key with a running call, the calls queued behind it."""
@@ -115,7 +115,7 @@ class KeyedCalls(Generic[Item, Value]):
     def oldest_seconds(self) -> float:
         """Age of the oldest call without an outcome, retries included; 0 without one."""
         begun = min(self._begun.copy().values(), default=None)
-        return 0.0 if begun is None else self._loop.time() - begun
+        return 0.0 if begun is None else self.loop.time() - begun
 
     @property
     def waits(self) -> list[Wait]:
@@ -133,15 +133,15 @@ class KeyedCalls(Generic[Item, Value]):
 
     def cancel_given_up(self) -> None:
         """Cancel the calls of items that have been given up."""
-        assert self._admission is not None, "items are given up by their admission"
+        assert self.admission is not None, "items are given up by their admission"
         for runner, item in self._calling.items():
-            if self._admission.given_up(item) and runner not in self._withdrawn:
+            if self.admission.given_up(item) and runner not in self._withdrawn:
                 self._withdrawn.add(runner)
                 runner.cancel()
 
     def submit(self, item: Item, report: Report[Item, Value]) -> None:
         """Queue ``item``; call ``report`` once, on the loop, with its outcome."""
-        key = self._key(item)
+        key = self.key(item)
         behind = self._behind.get(key)
         if behind is None:
             self._behind[key] = deque()
@@ -152,10 +152,10 @@ class KeyedCalls(Generic[Item, Value]):
 
     def _start_runner(self) -> None:
         """Start a runner unless one is starting: a call that never suspends needs no second one."""
-        one = self._admission is not None and self._admission.one_at_a_time
-        if not self._starting and len(self._runners) < (1 if one else self._policy.window):
+        one = self.admission is not None and self.admission.one_at_a_time
+        if not self._starting and len(self._runners) < (1 if one else self.policy.window):
             self._starting = True
-            runner = self._loop.create_task(self._run())
+            runner = self.loop.create_task(self._run())
             self._runners.add(runner)
             if not self._watching:
                 self._cancel_late_calls()
@@ -170,7 +170,7 @@ class KeyedCalls(Generic[Item, Value]):
                 item, key, report = self._ready.popleft()
                 if self._ready:
                     self._start_runner()
-                self._begun[runner] = self._loop.time()
+                self._begun[runner] = self.loop.time()
                 outcome = await self._outcome(item, runner)
                 self._waits.pop(runner, None)
                 report(outcome)
@@ -185,10 +185,10 @@ class KeyedCalls(Generic[Item, Value]):
             self._begun.pop(runner, None)
 
     async def _outcome(self, item: Item, runner: asyncio.Task[None]) -> Outcome[Item, Value]:
-        if self._admission is None:
+        if self.admission is None:
             return await self._attempts(item, runner)
         try:
-            if not self._admission.start(item):
+            if not self.admission.start(item):
                 return Withdrawn(item)
         except KilledProcess as error:
             return Failed(item, error, error.attempts)
@@ -198,7 +198,7 @@ class KeyedCalls(Generic[Item, Value]):
         except asyncio.CancelledError:
             if runner not in self._withdrawn:
                 raise
-            self._admission.withdrawn(item)
+            self.admission.withdrawn(item)
             return Withdrawn(item)
         finally:
             del self._calling[runner]
@@ -213,13 +213,13 @@ class KeyedCalls(Generic[Item, Value]):
         served: dict[tuple[str, str], int] = {}
         while True:
             attempt += 1
-            self._deadlines[runner] = self._loop.time() + self._policy.deadline_seconds
+            self._deadlines[runner] = self.loop.time() + self.policy.deadline_seconds
             try:
                 return Done(item, await self._handle(item))
             except MustStop as error:
                 return Failed(item, error, attempt)
             except PictureUnavailable as error:
-                if self._policy.is_last(attempt, error):
+                if self.policy.is_last(attempt, error):
                     return Failed(item, error, attempt)
                 self._waits.pop(runner, None)
                 self._log_retry(error, attempt)
@@ -227,7 +227,7 @@ class KeyedCalls(Generic[Item, Value]):
                 kind, count = error.served
                 failures_alone += count > served.get((error.reason, kind), count)
                 served[error.reason, kind] = count
-                if failures_alone >= self._policy.attempts_alone:
+                if failures_alone >= self.policy.attempts_alone:
                     return Failed(item, error, attempt)
                 self._note_wait(runner, error)
                 self._log_retry(error, attempt)
@@ -259,24 +259,24 @@ class KeyedCalls(Generic[Item, Value]):
 
     def _cancel_late_calls(self) -> None:
         """Cancel overdue calls: cheaper than a timeout around each call (decisions/011)."""
-        now = self._loop.time()
+        now = self.loop.time()
         for runner in [runner for runner, until in self._deadlines.items() if until <= now]:
             # The call may lose this cancellation (operators.concurrency.cancel).
-            self._deadlines[runner] = now + self._policy.deadline_seconds
+            self._deadlines[runner] = now + self.policy.deadline_seconds
             self._late[runner] += 1
             runner.cancel()
         self._watching = bool(self._runners)
         if self._watching:
-            self._loop.call_later(self._policy.deadline_seconds / 20, self._cancel_late_calls)
+            self.loop.call_later(self.policy.deadline_seconds / 20, self._cancel_late_calls)
 
     def _deadline_exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"not done after {self._policy.deadline_seconds:g} s", reason="deadline"
+            f"not done after {self.policy.deadline_seconds:g} s", reason="deadline"
         )
 
     async def _pause(self, attempt: int) -> None:
         self._paused += 1
         try:
-            await asyncio.sleep(self._policy.longest_pause(attempt) * random.uniform(0.5, 1.0))
+            await asyncio.sleep(self.policy.longest_pause(attempt) * random.uniform(0.5, 1.0))
         finally:
             self._paused -= 1

@@ -1,7 +1,7 @@
 """The lane: an operator that keeps a bounded number of asynchronous calls in flight.
 
 Worker thread (engine)                      event loop (LoopThread)
-  on_batch: items become pending   ----->     KeyedCalls: window, order per key, retries
+  on_batch: items become pending   ----->     calls: window, order per key, retries
   on_notify: outcomes are emitted  <-----     report: outcome into a queue
 
 On file topics the lane's snapshot is its pending items. An item is pending until its outcome has
@@ -24,8 +24,8 @@ import bytewax.operators as op
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
+from operators.streaming.engine.batches import Calls
 from operators.streaming.engine.gate import Gate
-from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.loop_thread import LoopThread
 from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from operators.streaming.engine.pace import BUSY_SECONDS, DUE
@@ -52,7 +52,7 @@ class LaneRuntime:
 def lane(
     step_id: str,
     up: KeyedStream[Item],
-    calls: KeyedCalls[Item, Value],
+    calls: Calls[Item, Value],
     runtime: LaneRuntime,
 ) -> KeyedStream[Done[Item, Value] | Failed[Item]]:
     """Call a coroutine on each item and emit the outcomes.
@@ -74,7 +74,7 @@ class _Lane(
     def __init__(
         self,
         recovered: tuple[Item, ...] | None,
-        calls: KeyedCalls[Item, Value],
+        calls: Calls[Item, Value],
         runtime: LaneRuntime,
     ) -> None:
         self._calls = calls

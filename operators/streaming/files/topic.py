@@ -23,6 +23,7 @@ from zlib import crc32
 
 from operators.durable_files import (
     CHUNK,
+    draft_of,
     end_of_last_line,
     open_to_append,
     replace_durably,
@@ -47,11 +48,14 @@ class FileTopic:
     def create(self, partitions: int) -> None:
         """Create the topic unless it exists; its number of partitions never changes."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Written elsewhere and linked: of two processes one wins, and no reader sees half a file.
-        draft = self._folder / f"topic.json.{os.getpid()}"
+        # Written elsewhere and linked: of two writers one wins, and no reader sees half a file.
+        facts = self._folder / "topic.json"
+        if facts.exists():
+            return
+        draft = draft_of(facts)
         write_durably(draft, json.dumps({"partitions": partitions}).encode())
         try:
-            os.link(draft, self._folder / "topic.json")
+            os.link(draft, facts)
         except FileExistsError:
             return
         finally:

@@ -32,7 +32,7 @@ class WantedTopic:
 
 
 def wanted_topics(topics: TopicSettings) -> list[WantedTopic]:
-    """The topics that the flows read and write."""
+    """The topics that the flows and the API read and write."""
     kafka = topics.kafka
     largest = kafka.max_record_bytes
     durable = {
@@ -62,6 +62,7 @@ def wanted_topics(topics: TopicSettings) -> list[WantedTopic]:
         topics.changes: compacted | records,
         topics.looks: deleted | records,
         topics.matches: deleted | records,
+        topics.interactions: deleted | records,
         topics.dead_letters(topics.updates): letters,
         topics.dead_letters(topics.looks): letters,
     }

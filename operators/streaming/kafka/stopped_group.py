@@ -5,6 +5,7 @@ Brokers accept commits from outside only while the group has no members.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -15,13 +16,17 @@ from operators.streaming.kafka.handover import GroupCommits
 from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.progress import MOST_PENDING, Commit, Progress
 from operators.streaming.kafka.topic import KafkaTopic
-from schemas.errors import Misconfigured
+from schemas.errors import LookSyncError, Misconfigured
 
 _RUNNING = (
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.REBALANCE_IN_PROGRESS,
 )
+
+
+LEAVING_SECONDS = 2.0
+"""How long the brokers may take to remove a member that has just left."""
 
 
 class StoppedGroup:
@@ -53,23 +58,30 @@ class StoppedGroup:
 
     def commit(self, commits: dict[int, Commit]) -> None:
         """Raises Misconfigured while a process of the flow runs."""
-        consumer = self._commits.consumer
         offsets = [
             TopicPartition(self.topic.name, p, commit.progress.committed, commit.metadata())
             for p, commit in commits.items()
         ]
-        try:
-            with self.topic.brokers.reporting_outages():
-                for answer in consumer.commit(offsets=offsets, asynchronous=False):
-                    if answer.error is not None:
-                        raise KafkaException(answer.error)
-        except Exception as error:
-            cause = error.__cause__
-            if isinstance(cause, KafkaException) and cause.args[0].code() in _RUNNING:
-                raise Misconfigured(
-                    f"{self.name}: a process of the flow is running: stop it first"
-                ) from error
-            raise
+        until = time.monotonic() + LEAVING_SECONDS
+        while True:
+            try:
+                self._send(offsets)
+                return
+            except LookSyncError as error:
+                cause = error.__cause__
+                if not (isinstance(cause, KafkaException) and cause.args[0].code() in _RUNNING):
+                    raise
+                if time.monotonic() >= until:
+                    raise Misconfigured(
+                        f"{self.name}: a process of the flow is running: stop it first"
+                    ) from error
+            time.sleep(0.2)
+
+    def _send(self, offsets: list[TopicPartition]) -> None:
+        with self.topic.brokers.reporting_outages():
+            for answer in self._commits.consumer.commit(offsets=offsets, asynchronous=False):
+                if answer.error is not None:
+                    raise KafkaException(answer.error)
 
     def close(self) -> None:
         self._commits.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property, partial
@@ -17,7 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from operators.streaming.kafka.brokers import Brokers, refreshing
-from operators.streaming.kafka.clients import Consumer
+from operators.streaming.kafka.clients import Consumer, Producer
 from operators.streaming.kafka.progress import TopicIdentity
 from operators.streaming.kafka.records import from_message, header_bytes, key_bytes
 from schemas.errors import Misconfigured, Unavailable
@@ -29,12 +30,18 @@ CONSUME_SECONDS = 1.0
 """Longest wait of a consume call."""
 
 
+REPORT_SECONDS = 0.01
+"""Longest wait for a report that another thread may have got."""
+
+
 class KafkaTopic:
     """The topic ``name`` on ``brokers``."""
 
     def __init__(self, brokers: Brokers, name: str) -> None:
         self.name = name
         self.brokers = brokers
+        self._opening = threading.Lock()
+        self._kept: Producer | None = None
 
     @cached_property
     def partitions(self) -> int:
@@ -82,17 +89,21 @@ class KafkaTopic:
     def append(self, records: Iterable[Record]) -> list[Position]:
         """Append ``records`` to all in-sync replicas; their positions, in order.
 
+        Several threads may append at once.
+
         Raises Unavailable when some were not delivered; others may have been.
         """
         positions: list[Position] = []
         failures: list[KafkaError] = []
-        producer, unset = self.brokers.producer(), Position(self.name, -1, -1)
+        reported: list[int] = []
+        producer, unset = self._producer(), Position(self.name, -1, -1)
 
         def note(index: int, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
             if error is not None:
                 failures.append(error)
             else:
                 positions[index] = from_message(message).position or unset
+            reported.append(index)
 
         for index, record in enumerate(records):
             positions.append(unset)
@@ -108,14 +119,34 @@ class KafkaTopic:
                     break
                 except BufferError:
                     producer.poll(0.1)
+                except KafkaException:
+                    self._forget(producer)
+                    raise
             producer.poll(0)
-        producer.flush()
+        # Not flush(), which waits for other threads' records, and may return while another thread
+        # has yet to report one of ours.
+        while len(reported) < len(positions):
+            producer.poll(REPORT_SECONDS)
         if failures:
+            self._forget(producer)
             raise Unavailable(
                 f"{self.name}: {len(failures)} of {len(positions)} records were not delivered: "
                 f"{failures[0].str()}"
             )
         return positions
+
+    def _producer(self) -> Producer:
+        """Kept open: connecting takes longer than appending."""
+        with self._opening:
+            if self._kept is None:
+                self._kept = self.brokers.producer()
+            return self._kept
+
+    def _forget(self, producer: Producer) -> None:
+        """The next call opens another one: after some errors a producer refuses all records."""
+        with self._opening:
+            if self._kept is producer:
+                self._kept = None
 
     def read(self, partition: int, offset: int = 0) -> Iterator[Record]:
         """The records from ``offset`` (or the first that exists) to the present end."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from sandbox.training.clip.codes import Codes, Flags, claims_mask, encode, nothing
 from sandbox.training.clip.dataset import Pixels, Shard, Worn, read_shard
+from sandbox.training.clip.disturb import disturb
 from sandbox.training.clip.windows import cut, cut_labels, jittered_square, occlude
 from sandbox.world import DEPARTMENTS, LABELS, Box, phrase
 from sandbox.world.look import LABEL_REDUCTION
@@ -33,7 +34,7 @@ _DEPARTMENT_WEIGHTS = {
     "footwear": 1.0,
 }
 _OCCLUDED_SHARE = 0.1
-_WINDOW_SIDES = (80.0, 400.0)  # px of a 256 x 384 look; chosen log-uniformly
+_WINDOW_SIDES = (80.0, 640.0)  # px of a 256 x 384 look; chosen log-uniformly
 _EMPTY_LABELS = tuple(LABELS.index(name) for name in ("background", "skin", "hair"))
 _EMPTY_PURITY = 0.8
 
@@ -145,7 +146,7 @@ class Batches:
         region = cut(shard.looks[item.look], square)
         if self._rng.random() < _OCCLUDED_SHARE:
             region = occlude(region, self._rng)
-        return region, cut_labels(shard.labels[item.look], square, CELLS)
+        return disturb(region, self._rng), cut_labels(shard.labels[item.look], square, CELLS)
 
     def _painted(self, shard: int, look: int) -> list[list[int]]:
         rows = [nothing(label) for label in range(len(LABELS))]
@@ -172,7 +173,7 @@ class Batches:
             if half > width / 3:
                 x, y = width / 2 + rng.uniform(-30, 30), min(max(y, half - 20), height - half + 20)
             square = (x - half, y - half, x + half, y + half)
-            pictures.append(cut(shard.looks[look], square))
+            pictures.append(disturb(cut(shard.looks[look], square), rng))
             cells.append(cut_labels(shard.labels[look], square, CELLS))
             painted.append(self._painted(s, look))
         return pictures, cells, painted

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sandbox.training.clip.disturb import other_cloth
 from sandbox.world import (
     Box,
     Garment,
@@ -87,7 +88,7 @@ def write_shard(folder: Path, seed: int, looks: int = SHARD_LOOKS) -> None:
     truth: list[list[dict[str, object]]] = []
     for i in range(looks):
         outfit = {name: _trainable(g, rng) for name, g in sample_outfit(rng).items()}
-        look = draw_look(outfit, rng, LOOK_SIZE)
+        look = draw_look(outfit, rng, LOOK_SIZE, other_cloth(rng))
         pictures[i], labels[i] = np.asarray(look.picture), look.labels
         shown = visible(outfit)
         rows: list[dict[str, object]] = []

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from sandbox.training.clip.batches import Batches
@@ -23,6 +24,8 @@ from sandbox.training.clip.learner import Learner
 from sandbox.training.clip.model import build, save, whiten_patches
 
 PEAK_RATE = 1.2e-3
+ONWARD_SHARE = 0.3
+"""Of the peak rate, for weights that are trained on."""
 MUON_FACTOR = 2.0
 WARM_UP_STEPS = 100
 FLOOR = 0.02
@@ -34,25 +37,26 @@ _FRAMES = ("{}", "a {}", "a photo of a {}")
 class Optimiser:
     """Muon on the transformers' matrices, AdamW on everything else, one cosine schedule."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, peak_rate: float) -> None:
         named = [(name, p) for name, p in learner.named_parameters() if p.requires_grad]
         matrices = [p for name, p in named if p.ndim == 2 and "resblocks" in name]
         chosen = {id(p) for p in matrices}
         rest = [p for _, p in named if id(p) not in chosen]
         self._parameters = [p for _, p in named]
+        self._peak_rate = peak_rate
         self._muon = torch.optim.Muon(
-            matrices, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
+            matrices, lr=peak_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
         )
         groups = [
             {"params": [p for p in rest if p.ndim >= 2], "weight_decay": 0.05},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self._adamw = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
+        self._adamw = torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.98))
 
     def step(self, loss: Tensor, step: int, progress: float) -> None:
         """One step at `progress` (0..1) of the schedule."""
         cosine = FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        rate = PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
+        rate = self._peak_rate * min(1.0, (step + 1) / WARM_UP_STEPS) * cosine
         for optimiser, factor in ((self._adamw, 1.0), (self._muon, MUON_FACTOR)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
@@ -102,15 +106,20 @@ class Pace:
         return " ".join(f"{n}: {seconds:.2f}s" for n, seconds in self._seconds.items())
 
 
-def train(data: Path, out: Path, minutes: float, checkpoint: Path, threads: int = 2) -> None:
-    """Train for ``minutes`` without evaluation time, from a checkpoint if there is one."""
+def train(data: Path, out: Path, minutes: float, checkpoint: Path, start: Path | None) -> None:
+    """Train for ``minutes`` without evaluation time, from a checkpoint if there is one.
+
+    ``start``: weights to go on from, at a lower rate, as for pictures of other kinds.
+    """
     seed = 1
     torch.manual_seed(seed)
-    pace = Pace(threads)
+    pace = Pace(torch.get_num_threads())
     out.mkdir(parents=True, exist_ok=True)
     clip, tokenizer = build(out)
     learner = Learner(clip, tokenizer)
-    optimiser = Optimiser(learner)
+    if start is not None:
+        clip.load_state_dict(load_file(start / "open_clip_model.safetensors"))
+    optimiser = Optimiser(learner, PEAK_RATE if start is None else PEAK_RATE * ONWARD_SHARE)
     step, elapsed = 0, 0.0
     if checkpoint.exists():
         held = torch.load(checkpoint, weights_only=True)
@@ -118,7 +127,7 @@ def train(data: Path, out: Path, minutes: float, checkpoint: Path, threads: int 
         optimiser.load(held["optimiser"])
         step, elapsed = held["step"], held["elapsed"]
     batches = Batches(data, seed + step)
-    if step == 0:
+    if step == 0 and start is None:
         whiten_patches(clip, batches.photos, np.random.default_rng(seed))
     held_out = evaluation_set()
     print(
@@ -184,12 +193,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("var/clip/train"))
     parser.add_argument("--out", type=Path, default=Path("sandbox/weights/clip"))
     parser.add_argument("--checkpoint", type=Path, default=Path("var/clip/checkpoint.pt"))
+    parser.add_argument("--start", type=Path, help="Weights to go on from.")
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     # On the CPU, plain attention under bfloat16 takes half as long again.
     with torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.MATH]):
-        train(asked.data, asked.out, asked.minutes, asked.checkpoint, asked.threads)
+        train(asked.data, asked.out, asked.minutes, asked.checkpoint, asked.start)
 
 
 if __name__ == "__main__":

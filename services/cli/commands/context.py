@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operators.logs import configure
 from schemas.errors import Misconfigured
-from schemas.settings import Settings, load_settings
 from services.cli.console import report_errors
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 Seed = Annotated[int, typer.Option(min=0, help="Another seed draws another world.")]
 Products = Annotated[int, typer.Option(min=20, max=1_000_000, help="Products in the world.")]
+Every = Annotated[float, typer.Option(min=0.1, help="Seconds between two happenings.")]
 Looks = Annotated[int, typer.Option(min=1, max=1_000_000, help="Looks to draw.")]
 
 
@@ -29,6 +31,10 @@ def settings_of(context: typer.Context) -> Settings:
 
     Commands call it before they import heavy modules, so that the message appears at once.
     """
+    # Not at the top: --help and `models list` need no settings.
+    from operators.logs import configure
+    from schemas.settings import load_settings
+
     with report_errors():
         settings = load_settings(config_file(context))
     configure(settings.log_format)

@@ -1,4 +1,4 @@
-"""The commands without a group: demo, up, run, ingest, match, doctor."""
+"""The commands without a group: demo, shop, up, run, serve, fake, ingest, match, ..."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.cli.commands.context import Looks, Products, Seed, config_file, settings_of
+from operators.importing import collector_paused
+from services.cli.commands.context import Every, Looks, Products, Seed, config_file, settings_of
 from services.cli.console import console, errors, report_errors
 
 top_level = typer.Typer()
@@ -31,8 +32,28 @@ def demo(
 
 
 @top_level.command()
+def shop(
+    seed: Seed = 7,
+    products: Products = 2000,
+    looks: Looks = 100,
+    folder: Annotated[Path, typer.Option(help="Of a demo, which is run when missing.")] = Path(
+        "var/demo"
+    ),
+    every: Every = 3.0,
+) -> None:
+    """Start everything on a demo world that lives: new looks and products, prices and stock that
+    change. Ctrl-C stops it all."""
+    from services.cli.shop import run_shop
+
+    with report_errors():
+        raise typer.Exit(
+            run_shop(folder, seed=seed, products=products, looks=looks, every_seconds=every)
+        )
+
+
+@top_level.command()
 def up(context: typer.Context) -> None:
-    """Start the embedded servers and both flows; Ctrl-C stops them all."""
+    """Start the embedded servers, both flows, the shop and the API; Ctrl-C stops them all."""
     settings = settings_of(context)
     from services.cli.stack import run_stack
 
@@ -55,6 +76,25 @@ def run(
 
     with report_errors():
         raise typer.Exit(run_flow(flow, settings, once=once))
+
+
+@top_level.command()
+def serve(context: typer.Context) -> None:
+    """Serve the HTTP API until SIGTERM or Ctrl-C."""
+    settings = settings_of(context)
+    from services.cli.serve import run_api
+
+    with report_errors():
+        asyncio.run(run_api(settings, console))
+
+
+@top_level.command()
+def fake(port: Annotated[int, typer.Option(help="0: any free one.")] = 8081) -> None:
+    """Serve the API with recorded events, for the tests of apps; without models and servers."""
+    from services.cli.serve import run_fake
+
+    with report_errors():
+        asyncio.run(run_fake(port, console))
 
 
 @top_level.command()
@@ -121,6 +161,7 @@ def ingest(
         command.print_report(report, console)
         command.print_failures(report, errors)
         if not dry_run:
+            command.note_run(report, chosen.mapping.vendor, settings, errors)
             tell_flow_needs(chosen, errors)
         raise typer.Exit(1 if report.failed else 0)
 
@@ -137,7 +178,8 @@ def match(
 ) -> None:
     """Match one picture with the products in the index."""
     settings = settings_of(context)
-    from services.cli.match import match_picture, print_matches
+    with collector_paused():
+        from services.cli.match import match_picture, print_matches
 
     with report_errors():
         matches = asyncio.run(match_picture(image, settings, market=market, gender=gender))
@@ -152,20 +194,28 @@ def match(
 def calibrate(
     context: typer.Context,
     sample: Annotated[int, typer.Option(min=1, help="Products that are looked at.")] = 600,
+    judged: Annotated[
+        Path | None,
+        typer.Option(help="Judged looks to fit to instead: JSON Lines (docs/calibration.md)."),
+    ] = None,
 ) -> None:
-    """Fit the probabilities of matches to the catalog, which judges itself."""
+    """Fit the probabilities of matches to the catalog, which judges itself, or to judged looks."""
     settings = settings_of(context)
-    from services.cli.calibrate import run_calibrate
+    from services.cli.calibrate import run_calibrate, run_calibrate_judged
 
     with report_errors():
-        run_calibrate(settings, sample, console)
+        if judged is None:
+            run_calibrate(settings, sample, console)
+        else:
+            run_calibrate_judged(settings, judged, console)
 
 
 @top_level.command()
 def doctor(context: typer.Context) -> None:
     """Print the settings in force, probe every component, and say what to do about failures."""
     settings = settings_of(context)
-    from services.cli.doctor import examine
+    with collector_paused():
+        from services.cli.doctor import examine
 
     with report_errors():
         raise typer.Exit(asyncio.run(examine(settings, console)))

@@ -10,7 +10,7 @@ import typer
 from services.cli.commands.context import settings_of
 from services.cli.console import console, report_errors
 
-topics = typer.Typer(help="Create and check the topics.", no_args_is_help=True)
+topics = typer.Typer(help="Create, check and describe the topics.", no_args_is_help=True)
 schema = typer.Typer(help="The schemas of the records on the topics.", no_args_is_help=True)
 
 
@@ -35,6 +35,28 @@ def check_topics(context: typer.Context) -> None:
 
     with report_errors():
         raise typer.Exit(check(settings, console))
+
+
+@topics.command("document")
+def print_document() -> None:
+    """Print the AsyncAPI document."""
+    from operators.streaming.asyncapi import asyncapi_document
+
+    typer.echo(asyncapi_document(), nl=False)
+
+
+@schema.command("check")
+def check_records(
+    file: Annotated[Path, typer.Argument(help="One record as JSON, or JSON Lines.")],
+    topic: Annotated[
+        str, typer.Option(help="Whose records they are, e.g. looks.generated or looks.matched.")
+    ] = "looks.generated",
+) -> None:
+    """Check records against the schema of a topic; exit code 1 when one does not fit."""
+    from services.cli.schema_check import check
+
+    with report_errors():
+        raise typer.Exit(check(file, topic, console))
 
 
 @schema.command("export")
