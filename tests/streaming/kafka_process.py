@@ -51,8 +51,15 @@ class Process:
     """One running process; it copies the records of its partitions from IN to OUT."""
 
     def __init__(
-        self, kafka: FakeKafka, instance: str = "a", name: str = IN, **settings: Any
+        self,
+        kafka: FakeKafka,
+        instance: str = "a",
+        name: str = IN,
+        *,
+        in_thread: bool = False,
+        **settings: Any,
     ) -> None:
+        """``in_thread``: the member polls in its own thread, without step()."""
         self.kafka = kafka
         self.instance = instance
         self.clock = Clock()
@@ -85,8 +92,11 @@ class Process:
             self.clock,
         )
         self.member.cancel_given_up = self._cancel_given_up
-        self.member.open()
-        self.step()
+        if in_thread:
+            self.member.start()
+        else:
+            self.member.open()
+            self.step()
 
     def step(self) -> None:
         """Let the member poll and commit."""

@@ -218,7 +218,10 @@ class Member:
     def _on_assign(self, partitions: list[TopicPartition]) -> None:
         numbers, identity = [at.partition for at in partitions], self._transactions.identity
         assert identity is not None, "opened"
-        starts = self._until_answered(lambda: self._handover.take(numbers, identity))
+        starts = self._ask_until_leaving(lambda: self._handover.take(numbers, identity))
+        if starts is None:  # nothing was taken: the next owner takes over from the one before
+            self._consumer.incremental_assign(partitions)
+            return
         for partition, start in starts.items():
             self.inputs.assign(partition, start.state, start.suspects)
         self._transactions.forget(numbers)
@@ -286,13 +289,14 @@ class Member:
             self.clock.sleep(RETRY_SECONDS)
         return True
 
-    def _until_answered(self, request: Callable[[], Answer]) -> Answer:
-        while True:
+    def _ask_until_leaving(self, request: Callable[[], Answer]) -> Answer | None:
+        """The answer, however long an outage takes; None when the process leaves before it."""
+        while not self._leaving.is_set():
             try:
                 return request()
             except Unavailable:
-                if self._leaving.wait(1.0):
-                    raise
+                self._leaving.wait(1.0)
+        return None
 
     def _forget(self, partitions: Collection[int]) -> None:
         self.inputs.release(partitions)
