@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Event
-
 import pytest
 from confluent_kafka import KafkaError
 from structlog.testing import capture_logs
@@ -166,27 +164,6 @@ def test_an_orderly_end_without_a_last_commit_is_no_failure_when_nothing_was_han
 
     following = Process(kafka, "b", "lone")
     following.work()
-    assert written(kafka) == {"k": [str(n).encode() for n in range(10)]}
-
-
-def test_a_process_that_is_stopped_before_it_could_take_its_partitions_takes_none(
-    kafka: FakeKafka,
-) -> None:
-    """As when the brokers answer again, but the partitions have no leader yet."""
-    Process(kafka, "a", "lone")
-    kafka.expire(GROUP, "a")
-    claim, asked = committed(kafka), Event()
-    kafka.on_request = lambda request: asked.set() if request == "watermarks" else None
-    kafka.errors["watermarks"].extend([KafkaError(KafkaError._UNKNOWN_PARTITION)] * 1000)
-
-    process = Process(kafka, "b", "lone", in_thread=True, timeout_seconds=0.01)
-    assert asked.wait(10)
-    process.stop()
-
-    assert committed(kafka) == claim
-    assert kafka.groups[GROUP].members == {}
-    kafka.errors["watermarks"].clear()
-    Process(kafka, "c", "lone").work()
     assert written(kafka) == {"k": [str(n).encode() for n in range(10)]}
 
 

@@ -11,14 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TypeVar
 
 import structlog
 from confluent_kafka import TopicPartition
 
 from operators.streaming.kafka.brokers import Brokers
 from operators.streaming.kafka.clock import Clock
-from operators.streaming.kafka.handover import GroupCommits, Handover
+from operators.streaming.kafka.handover import GroupCommits, Handover, Start
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.membership import Membership, SourceMetrics
 from operators.streaming.kafka.positions import Positions
@@ -29,8 +28,6 @@ from operators.streaming.kafka.transactions import Transactions
 from schemas.errors import LookSyncError, Unavailable
 
 log = structlog.get_logger()
-
-Answer = TypeVar("Answer")
 
 PROGRESS_SECONDS = 1.0
 """Time between commits without outputs: the greatest age of the lag that autoscalers see."""
@@ -216,9 +213,8 @@ class Member:
             self._positions.require_unchanged(self._transactions.identity)
 
     def _on_assign(self, partitions: list[TopicPartition]) -> None:
-        numbers, identity = [at.partition for at in partitions], self._transactions.identity
-        assert identity is not None, "opened"
-        starts = self._ask_until_leaving(lambda: self._handover.take(numbers, identity))
+        numbers = [at.partition for at in partitions]
+        starts = self._take_unless_leaving(numbers)
         if starts is None:  # nothing was taken: the next owner takes over from the one before
             self._consumer.incremental_assign(partitions)
             return
@@ -226,8 +222,7 @@ class Member:
             self.inputs.assign(partition, start.state, start.suspects)
         self._transactions.forget(numbers)
         self._reader.assign({partition: start.state.offset for partition, start in starts.items()})
-        # The next commit claims them: from then on the commits name this process as the one to be
-        # fenced off. Not awaited here: the group may have moved on, which the next poll reports.
+        # The next commit claims them. Not awaited: the group may have moved on, as a poll tells.
         self._next_commit = self.clock.monotonic()
         self._joined = True
         if numbers:
@@ -289,13 +284,14 @@ class Member:
             self.clock.sleep(RETRY_SECONDS)
         return True
 
-    def _ask_until_leaving(self, request: Callable[[], Answer]) -> Answer | None:
-        """The answer, however long an outage takes; None when the process leaves before it."""
+    def _take_unless_leaving(self, numbers: list[int]) -> dict[int, Start] | None:
+        """Where to read from, however long an outage takes; None once the process leaves."""
+        identity = self._transactions.identity
+        assert identity is not None, "opened"
         while not self._leaving.is_set():
-            try:
-                return request()
-            except Unavailable:
-                self._leaving.wait(1.0)
+            with suppress(Unavailable):
+                return self._handover.take(numbers, identity)
+            self._leaving.wait(1.0)
         return None
 
     def _forget(self, partitions: Collection[int]) -> None:
