@@ -109,7 +109,8 @@ bench: $(STAMP)  ## Benchmarks: ratios within one run
 
 BROKERS ?= 127.0.0.1:9092
 
-bench-peers: $(STAMP)  ## The catalog flow beside Bytewax and a bare loop, on `make services`: BROKERS=127.0.0.1:9092
+bench-peers: $(STAMP)  ## The flows beside Bytewax, Quix Streams and bare loops, on `make services`: BROKERS=127.0.0.1:9092
+	$(RUN) -m benchmarks.record_peers $(BROKERS)
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m benchmarks.price_packets $(BROKERS)
 	OMP_WAIT_POLICY=PASSIVE $(RUN) -m benchmarks.peers_pictures $(BROKERS)
 

