@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -116,8 +116,19 @@ def at_least_once(topic: topics.FlowTopic, runtime: FlowRuntime) -> PlainSink:
 SINKS: dict[str, WriteTo] = {"at least once": at_least_once, "exactly once": topics.write_to}
 
 
-def run_flow(settings: Settings, sink: str, *, once: bool = True) -> tuple[float, float]:
-    """Copy all records; return wall-clock and CPU seconds from the first record to the end."""
+async def copy_value(value: bytes) -> bytes:
+    return value
+
+
+def run_flow(
+    settings: Settings,
+    sink: str,
+    *,
+    once: bool = True,
+    step: Callable[[bytes], Awaitable[bytes]] = copy_value,
+) -> tuple[float, float]:
+    """Pass all values through ``step``; return wall-clock and CPU seconds from the first record to
+    the end."""
     started = cpu = 0.0
 
     def copy(outcome: Done[Record, bytes] | Failed[Record]) -> Record | None:
@@ -127,7 +138,7 @@ def run_flow(settings: Settings, sink: str, *, once: bool = True) -> tuple[float
         nonlocal started, cpu
         if not started:
             started, cpu = time.perf_counter(), time.process_time()
-        return record.value
+        return await step(record.value)
 
     @contextmanager
     def open_flow(settings: Settings, runtime: FlowRuntime) -> Iterator[Dataflow]:

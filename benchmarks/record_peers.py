@@ -1,8 +1,9 @@
 """Records through Kafka: the flow with empty stages, exactly once, beside Bytewax's own connectors
 (at least once) and Quix Streams (exactly once).
 
-Each copies the same topic in turns, in a process of its own, with one awaited call per record.
-Checked: every record once, in the order of its key. Targets: 1.0 of Bytewax, 1.3 of Quix.
+Each raises the prices of the same products in turns, in a process of its own, with one awaited call
+per record. Checked: every record once, in the order of its key. Targets: 1.0 of Bytewax, 1.3 of
+Quix.
 
     python -m benchmarks.record_peers BROKERS [RECORDS] [ROUNDS]
 """
@@ -23,8 +24,9 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks.kafka_delivery import PAYLOAD, run_flow
+from benchmarks.kafka_delivery import run_flow
 from benchmarks.peers import LOOKSYNC, Cost, in_turn, open_topics, print_ratio
+from benchmarks.peers_environment.report import raise_price
 from devservers.provision import locked_environment
 from devservers.registry import HOME
 from operators.streaming.kafka.topic import KafkaTopic
@@ -34,6 +36,7 @@ from schemas.settings import Settings
 PROJECT = Path(__file__).with_name("peers_environment")
 TARGETS = {"bytewax": 1.0, "quix": 1.3}
 KEYS = 5000
+PRODUCT = b'{"n": %d, "price": %d, "title": "linen shirt linen shirt linen shirt linen shirt"}'
 SECONDS = 600.0
 """After which a peer that does not end is killed."""
 
@@ -44,7 +47,7 @@ def log_errors_only() -> None:
 
 def run_looksync(settings: Settings) -> Cost:
     with ProcessPoolExecutor(1, get_context("spawn"), log_errors_only) as pool:
-        return Cost(*pool.submit(run_flow, settings, "exactly once").result())
+        return Cost(*pool.submit(run_flow, settings, "exactly once", step=raise_price).result())
 
 
 def run_peer(python: Path, name: str, arguments: Sequence[str]) -> Cost:
@@ -80,8 +83,7 @@ def main() -> None:
                 folder = Path(base) / f"{round_}-{name}"
                 settings, source, target = open_topics(brokers, folder, folder)
                 source.append(
-                    Record(f"acme:{n % KEYS}", b'{"n": %d, %s' % (n, PAYLOAD[1:]))
-                    for n in range(count)
+                    Record(f"acme:{n % KEYS}", PRODUCT % (n, 1000 + n % 77)) for n in range(count)
                 )
                 arguments = [brokers, source.name, target.name, str(folder / "state")]
                 if name == LOOKSYNC:

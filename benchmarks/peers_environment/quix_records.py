@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from quixstreams import Application
-from report import copy, report
+from report import raise_price, report
 
 brokers, source, target, folder, records = sys.argv[1:]
 loop = asyncio.new_event_loop()
@@ -22,7 +22,7 @@ app = Application(
     loglevel="WARNING",
 )
 stream = app.dataframe(app.topic(source, value_deserializer="bytes", key_deserializer="bytes"))
-stream = stream.apply(lambda value: loop.run_until_complete(copy(value)))
+stream = stream.apply(lambda value: loop.run_until_complete(raise_price(value)))
 stream.to_topic(app.topic(target, value_serializer="bytes", key_serializer="bytes"))
 app.run(count=int(records))
 report()

@@ -7,12 +7,14 @@ import time
 _started: list[float] = []
 
 
-async def copy(value: bytes) -> bytes:
-    """The step of every system: an awaited call that returns its input."""
+async def raise_price(value: bytes) -> bytes:
+    """The step of every system: an awaited call that changes a JSON object."""
     if not _started:
         _started.extend((time.perf_counter(), time.process_time()))
+    product = json.loads(value)
     await asyncio.sleep(0)
-    return value
+    product["price"] += 1
+    return json.dumps(product).encode()
 
 
 def report() -> None:

@@ -20,6 +20,7 @@ from sandbox.training.clip.batches import NEAR, PAIRS, WINDOWS, Batch
 from sandbox.training.clip.codes import Codes, agreement
 from sandbox.training.clip.losses import AttributeHeads, contrast, cover, pool_region, segment
 from sandbox.training.clip.model import EMBED_DIM, GRID, HEAT, WIDTH, image_and_patches, to_tensor
+from sandbox.training.precision import autocast
 from sandbox.world import LABELS
 
 MEMORY = 2048
@@ -60,7 +61,7 @@ class Learner(nn.Module):
         """The weighted loss of a batch, and its terms."""
         words = [frame.format(label) for label in LABELS]
         # Only the towers: similarities times a scale near 100 need more than bfloat16's 8 bits.
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             images, patches, tokens = image_and_patches(self.clip, to_tensor(batch.pictures))
             texts = self.texts(batch.texts + words)
         images, patches, tokens, texts = (x.float() for x in (images, patches, tokens, texts))

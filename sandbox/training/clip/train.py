@@ -22,6 +22,7 @@ from sandbox.training.clip.batches import Batches
 from sandbox.training.clip.evaluate import evaluate, evaluation_set
 from sandbox.training.clip.learner import Learner
 from sandbox.training.clip.model import build, save, whiten_patches
+from sandbox.training.precision import muon
 
 PEAK_RATE = 1.2e-3
 ONWARD_SHARE = 0.3
@@ -44,9 +45,7 @@ class Optimiser:
         rest = [p for _, p in named if id(p) not in chosen]
         self._parameters = [p for _, p in named]
         self._peak_rate = peak_rate
-        self._muon = torch.optim.Muon(
-            matrices, lr=peak_rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
-        )
+        self._muon = muon(matrices, peak_rate)
         groups = [
             {"params": [p for p in rest if p.ndim >= 2], "weight_decay": 0.05},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},

@@ -17,6 +17,7 @@ from PIL import Image
 
 from sandbox.training.clip.codes import Codes, encode
 from sandbox.training.clip.dataset import Pixels, Shard, Worn, read_shard
+from sandbox.training.clip.disturb import disturb
 from sandbox.training.clip.windows import cut, jittered_square
 from sandbox.training.vlm.conversations import Turn, describe_look, describe_product, judge
 from sandbox.training.vlm.heads import worn_codes
@@ -92,7 +93,9 @@ class Batches:
         ]
         squares, descriptions, pairs = self._pairs()
         return Batch(
-            looks=np.stack([resized(picture, LOOK_SIZE) for picture, _ in moved]),
+            looks=np.stack(
+                [resized(disturb(picture, self._rng), LOOK_SIZE) for picture, _ in moved]
+            ),
             labels=np.stack([labels for _, labels in moved]),
             worn=np.stack(
                 [worn_codes({name: encode(g) for name, g in row.items()}) for row in shown]
@@ -123,7 +126,8 @@ class Batches:
             worn.append(item)
             photos.append(resized(shard.photos[item.photo], PRODUCT_SIZE))
             square = jittered_square(item.box, self._rng)
-            regions.append(cut(shard.looks[look], square, PRODUCT_SIZE[0]))
+            region = cut(shard.looks[look], square, PRODUCT_SIZE[0])
+            regions.append(disturb(region, self._rng))
             near.append(resized(shard.photos[item.near_photo], PRODUCT_SIZE))
         descriptions = [describe_product(w.garment) for w in worn] + [
             describe_product(w.shown) for w in worn

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from sandbox.training.precision import autocast, muon
 from sandbox.training.vlm.batches import Batches
 from sandbox.training.vlm.forward import patch_for_training
 from sandbox.training.vlm.learner import Learner
@@ -30,6 +32,8 @@ from sandbox.training.vlm.model import PATCH, build, save
 
 PROCESSES = 2
 PEAK_RATE = {"vision": 2e-3, "joint": 1.5e-3}
+ONWARD_SHARE = 0.3
+"""Of the peak rate, for weights that are trained on."""
 MUON_FACTOR = 2.0
 VISION_SHARE = 0.22
 """Share of the time for the vision tower alone."""
@@ -50,9 +54,7 @@ class Optimiser:
         chosen = {id(p) for p in matrices}
         rest = [p for _, p in named if id(p) not in chosen]
         self._parameters = [p for _, p in named]
-        self._muon = torch.optim.Muon(
-            matrices, lr=1e-3, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
-        )
+        self._muon = muon(matrices, 1e-3)
         groups = [
             {"params": [p for p in rest if p.ndim >= 2], "weight_decay": 0.05},
             {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
@@ -127,6 +129,9 @@ def train(rank: int, asked: argparse.Namespace) -> None:
     torch.manual_seed(1)
     patch_for_training()
     model, processor = build()
+    onward = asked.start is not None
+    if onward:
+        model.load_state_dict(_weights(asked.start, model))
     learner = Learner(model, processor.tokenizer)
     optimiser = Optimiser(learner)
     step, elapsed = 0, 0.0
@@ -136,7 +141,7 @@ def train(rank: int, asked: argparse.Namespace) -> None:
         optimiser.load(held["optimiser"])
         step, elapsed = held["step"], held["elapsed"]
     batches = Batches(asked.data, 10 + rank + 1000 * step)
-    if step == 0:
+    if step == 0 and not onward:
         whiten_patches(model.model.visual, batches.looks, np.random.default_rng(1))
     if rank == 0:
         size = sum(p.numel() for p in model.parameters()) / 1e6
@@ -148,11 +153,12 @@ def train(rank: int, asked: argparse.Namespace) -> None:
         progress = elapsed / (60 * asked.minutes)
         if progress >= 1:
             break
-        stage, fraction = _stage(progress)
+        stage, fraction = ("joint", progress) if onward else _stage(progress)
         # On the CPU, plain attention under bfloat16 is 1.5 times as fast as the fused one.
-        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel([SDPBackend.MATH]):
-            loss, parts = learner(batch, stage == "joint", fraction > PAIRS_FROM)
-        optimiser.step(loss, _rate(stage, fraction, step))
+        with autocast(), sdpa_kernel([SDPBackend.MATH]):
+            loss, parts = learner(batch, stage == "joint", onward or fraction > PAIRS_FROM)
+        rate = _rate(stage, fraction, step)
+        optimiser.step(loss, rate * ONWARD_SHARE if onward else rate)
         step += 1
         shown = {k: 0.95 * shown.get(k, v) + 0.05 * v for k, v in parts.items()}
         if rank == 0 and step % 25 == 0:
@@ -166,6 +172,13 @@ def train(rank: int, asked: argparse.Namespace) -> None:
     if rank == 0:
         save(model, processor, asked.out)
         print("done", step, flush=True)
+
+
+def _weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
+    held = load_file(folder / "model.safetensors")
+    # Tied weights are in the file once.
+    tied = {name: model.state_dict()[name] for name in ("lm_head.weight",) if name not in held}
+    return {name: weight.float() for name, weight in (tied | held).items()}
 
 
 def _broadcast_clock(seconds: float) -> float:
@@ -209,6 +222,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=Path("var/clip/train"))
     parser.add_argument("--out", type=Path, default=Path("sandbox/weights/vlm"))
     parser.add_argument("--checkpoint", type=Path, default=Path("var/vlm/checkpoint.pt"))
+    parser.add_argument("--start", type=Path, help="Weights to go on from, at a lower rate.")
     parser.add_argument("--port", type=int, default=29617)
     asked = parser.parse_args(None if arguments is None else list(arguments))
     spawn(train, (asked,), nprocs=PROCESSES)  # type: ignore[no-untyped-call]
