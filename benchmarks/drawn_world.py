@@ -6,11 +6,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.records import Record
 from schemas.settings import Settings, load_settings
+
+
+def settings_in(folder: Path, **sections: Any) -> Settings:
+    """Everything below ``folder``, which has the world in ``world``; further ``sections``."""
+    return load_settings(
+        topics={"folder": folder / "topics"},
+        stream={"recovery_folder": folder / "recovery"},
+        images={"allowed_roots": [folder / "world"], "http_cache": None},
+        index={"path": folder / "index.sqlite"},
+        redis={"folder": folder / "valkey"},
+        thumbnails={"url": str(folder / "thumbnails")},
+        **sections,
+    )
 
 
 @contextmanager
@@ -23,14 +37,7 @@ def drawn_world(
         world = draw_world(
             folder / "world", seed=11, products=products, looks=looks, pictured=pictured
         )
-        settings = load_settings(
-            topics={"folder": folder / "topics"},
-            stream={"recovery_folder": folder / "recovery"},
-            images={"allowed_roots": [folder / "world"], "http_cache": None},
-            index={"path": folder / "index.sqlite"},
-            redis={"folder": folder / "valkey"},
-            thumbnails={"url": str(folder / "thumbnails")},
-        )
+        settings = settings_in(folder)
         publish(settings, settings.topics.updates, world.packet_records())
         yield world, settings
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.drawn_world import settings_in
 from dataflows.jobs.calibrate import calibrate
 from dataflows.jobs.calibrate_judged import calibrate_judged
 from dataflows.run import run_flow
@@ -27,22 +28,9 @@ from operators.stores.redis.embedded_server import stop_left_over
 from operators.streaming.files.topic import FileTopic
 from sandbox.life import World, draw_world
 from schemas.looks import Look, LookMatches
-from schemas.settings import Settings, load_settings
+from schemas.settings import Settings
 
 ALL_SHOWN = {"abstain_below": 0.0, "list_from": 0.0}
-
-
-def settings_in(folder: Path) -> Settings:
-    return load_settings(
-        topics={"folder": folder / "topics"},
-        stream={"recovery_folder": folder / "recovery"},
-        images={"allowed_roots": [folder / "world"], "http_cache": None},
-        index={"path": folder / "index.sqlite"},
-        redis={"folder": folder / "valkey"},
-        thumbnails={"url": str(folder / "thumbnails")},
-        vlm={"kind": "none"},
-        matching={"cache_seconds": 0},
-    )
 
 
 async def match_all(looks: Sequence[Look], settings: Settings) -> list[LookMatches]:
@@ -122,7 +110,7 @@ def main() -> None:
             products=arguments.products,
             looks=arguments.looks,
         )
-        settings = settings_in(folder)
+        settings = settings_in(folder, vlm={"kind": "none"}, matching={"cache_seconds": 0})
         updates = FileTopic(settings.topics.folder, settings.topics.updates)
         updates.create(settings.topics.partitions)
         updates.append(world.packet_records())

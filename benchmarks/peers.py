@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 
 import structlog
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
 from rich.console import Console
 
 from operators.streaming.kafka.brokers import Brokers
@@ -73,6 +78,17 @@ def _measure(run: Callable[[Clock], None], cpu_seconds: CpuSeconds, to: Connecti
     clock = Clock(cpu_seconds)
     run(clock)
     to.send(clock.cost())
+
+
+def run_bytewax(flow: Dataflow) -> None:
+    """Run a peer's flow to the end of its sources, with recovery and epochs of a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        init_db_dir(Path(folder), 1)  # type: ignore[no-untyped-call]
+        cli_main(  # type: ignore[no-untyped-call]
+            flow,
+            epoch_interval=timedelta(seconds=1),
+            recovery_config=RecoveryConfig(folder),  # type: ignore[no-untyped-call]
+        )
 
 
 def open_topics(

@@ -37,6 +37,7 @@ from benchmarks.peers import (
     open_topics,
     print_ratio,
 )
+from benchmarks.price_shop import VENDOR, shirt
 from dataflows import catalog
 from dataflows.wiring.embedded import embedded_services
 from operators.catalog.apply import Applied, apply_packet
@@ -46,7 +47,6 @@ from schemas.catalog import Packet
 from schemas.records import Record
 from schemas.settings import Settings
 
-VENDOR = "google_merchant"
 VARIANTS = 10
 """Pictures of one drawing, each of another brightness: no two have the same pixels."""
 PEERS = {"bare loop": 0.75, "bytewax": 0.95}
@@ -69,21 +69,7 @@ def draw_pictures(folder: Path, count: int) -> list[str]:
 
 def packets(paths: list[str]) -> Iterator[Record]:
     for number, path in enumerate(paths):
-        payload = {
-            "id": str(number),
-            "title": f"Cotton shirt {number}",
-            "brand": "Acme",
-            "google_product_category": "Apparel & Accessories > Clothing > Shirts & Tops",
-            "gender": "female",
-            "color": "blue",
-            "pattern": "striped",
-            "size": "M",
-            "image_link": f"file://{path}",
-            "price": f"{10 + number % 90}.50 USD",
-            "availability": "in stock",
-            "target_country": "US",
-            "content_language": "en",
-        }
+        payload = shirt(str(number), number, Path(path), 1050 + 100 * (number % 90))
         packet = {"vendor": VENDOR, "product_id": str(number), "kind": "upsert", "version": 1}
         yield Record(f"{VENDOR}:{number}", json.dumps({**packet, "payload": payload}).encode())
 

@@ -7,7 +7,6 @@ the same durability as our index on SQLite.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,10 +22,10 @@ import torch
 from bytewax.connectors.kafka import KafkaSinkMessage
 from bytewax.connectors.kafka import operators as kafka
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.run import cli_main
 from numpy.typing import NDArray
 from PIL import Image
+
+from benchmarks.peers import run_bytewax
 
 BATCH = 32
 AHEAD = 2
@@ -131,10 +130,4 @@ def bytewax(brokers: str, source: str, target: str, base: Path, first: Callable[
         ),
     )
     kafka.output("to", out, brokers=[brokers], topic=target)
-    with tempfile.TemporaryDirectory() as folder:
-        init_db_dir(Path(folder), 1)  # type: ignore[no-untyped-call]
-        cli_main(  # type: ignore[no-untyped-call]
-            flow,
-            epoch_interval=timedelta(seconds=1),
-            recovery_config=RecoveryConfig(folder),  # type: ignore[no-untyped-call]
-        )
+    run_bytewax(flow)

@@ -7,11 +7,8 @@ clients, on the same Kafka and the same kind of Redis.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import bytewax.operators as op
@@ -19,9 +16,9 @@ import redis
 from bytewax.connectors.kafka import KafkaSinkMessage
 from bytewax.connectors.kafka import operators as kafka
 from bytewax.dataflow import Dataflow
-from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.run import cli_main
 from confluent_kafka import Consumer, Producer
+
+from benchmarks.peers import run_bytewax
 
 PREFIX = "peer:"
 BATCH = 500
@@ -89,13 +86,7 @@ def bytewax(
     )
     out = op.map("out", done, lambda pair: KafkaSinkMessage(pair[0].encode(), pair[1]))
     kafka.output("to", out, brokers=[brokers], topic=target)
-    with tempfile.TemporaryDirectory() as folder:
-        init_db_dir(Path(folder), 1)  # type: ignore[no-untyped-call]
-        cli_main(  # type: ignore[no-untyped-call]
-            flow,
-            epoch_interval=timedelta(seconds=1),
-            recovery_config=RecoveryConfig(folder),  # type: ignore[no-untyped-call]
-        )
+    run_bytewax(flow)
 
 
 def bare_loop(

@@ -19,6 +19,25 @@ PICTURES = 300
 """A product's picture is one of these."""
 
 
+def shirt(product: str, number: int, picture: Path, cents: int) -> dict[str, Any]:
+    """A shirt as the vendor describes it; ``number``: in its title."""
+    return {
+        "id": product,
+        "title": f"Cotton shirt {number}",
+        "brand": "Acme",
+        "google_product_category": "Apparel & Accessories > Clothing > Shirts & Tops",
+        "gender": "female",
+        "color": "blue",
+        "pattern": "striped",
+        "size": "M",
+        "image_link": picture.as_uri(),
+        "price": f"{cents / 100:.2f} USD",
+        "availability": "in stock",
+        "target_country": "US",
+        "content_language": "en",
+    }
+
+
 class Shop:
     """The vendor: it knows the last price of each product."""
 
@@ -37,21 +56,7 @@ class Shop:
 
     def upserts(self) -> Iterator[Record]:
         for n, (product, cents) in enumerate(self.cents.items()):
-            payload = {
-                "id": product,
-                "title": f"Cotton shirt {n % 50}",
-                "brand": "Acme",
-                "google_product_category": "Apparel & Accessories > Clothing > Shirts & Tops",
-                "gender": "female",
-                "color": "blue",
-                "pattern": "striped",
-                "size": "M",
-                "image_link": (self._folder / f"{n % PICTURES}.png").as_uri(),
-                "price": f"{cents / 100:.2f} USD",
-                "availability": "in stock",
-                "target_country": "US",
-                "content_language": "en",
-            }
+            payload = shirt(product, n % 50, self._folder / f"{n % PICTURES}.png", cents)
             yield self._packet(product, "upsert", payload)
 
     def new_prices(self, count: int) -> list[Record]:

@@ -11,21 +11,17 @@ Quix.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
-import structlog
-
 from benchmarks.kafka_delivery import run_flow
-from benchmarks.peers import LOOKSYNC, Cost, in_turn, open_topics, print_ratio
+from benchmarks.peers import LOOKSYNC, Clock, Cost, in_process, in_turn, open_topics, print_ratio
 from benchmarks.peers_environment.report import raise_price
 from devservers.provision import locked_environment
 from devservers.registry import HOME
@@ -41,13 +37,12 @@ SECONDS = 600.0
 """After which a peer that does not end is killed."""
 
 
-def log_errors_only() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+def run_looksync(settings: Settings, clock: Clock) -> None:
+    async def step(value: bytes) -> bytes:
+        clock.start()
+        return await raise_price(value)
 
-
-def run_looksync(settings: Settings) -> Cost:
-    with ProcessPoolExecutor(1, get_context("spawn"), log_errors_only) as pool:
-        return Cost(*pool.submit(run_flow, settings, "exactly once", step=raise_price).result())
+    run_flow(settings, "exactly once", step=step)
 
 
 def run_peer(python: Path, name: str, arguments: Sequence[str]) -> Cost:
@@ -85,13 +80,12 @@ def main() -> None:
                 source.append(
                     Record(f"acme:{n % KEYS}", PRODUCT % (n, 1000 + n % 77)) for n in range(count)
                 )
-                arguments = [brokers, source.name, target.name, str(folder / "state")]
-                if name == LOOKSYNC:
-                    cost = run_looksync(settings)
-                else:
-                    cost = run_peer(
-                        python, name, [*arguments, *([str(count)] if name == "quix" else [])]
-                    )
+                where = [brokers, source.name, target.name, str(folder / "state"), str(count)]
+                cost = (
+                    in_process(partial(run_looksync, settings))
+                    if name == LOOKSYNC
+                    else run_peer(python, name, where)
+                )
                 check(name, target, count)
                 costs[name].append(cost)
                 print(

@@ -1,6 +1,8 @@
 """Bytewax with its own Kafka connectors, one awaited call after the other, at least once.
 
-python bytewax_records.py BROKERS SOURCE TARGET FOLDER
+python bytewax_records.py BROKERS SOURCE TARGET FOLDER RECORDS
+
+It ends with the topic: RECORDS is for the peers that must know.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 from report import raise_price, report
 
-brokers, source, target, folder = sys.argv[1:]
+brokers, source, target, folder, _ = sys.argv[1:]
 loop = asyncio.new_event_loop()
 
 

@@ -165,10 +165,10 @@ def _fitting(picture: bytes, largest: int) -> bytes:
 def _refusal(answer: httpx.Response, address: str) -> Rejected | Misconfigured | Unavailable:
     try:
         problem = answer.json()
-        told = f"{problem['code']}: {problem['detail']}"
+        reason = f"{problem['code']}: {problem['detail']}"
     except (ValueError, KeyError, TypeError):
-        told = f"status {answer.status_code}"
-    message = f"{quote(address, safe=':/')} does not take the look: {told}"
+        reason = f"status {answer.status_code}"
+    message = f"{quote(address, safe=':/')} refuses the look: {reason}"
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Misconfigured(message)
     return Unavailable(message) if answer.is_server_error else Rejected(message)

@@ -48,7 +48,7 @@ async def test_a_stream_has_the_events_of_the_topic_with_their_ids(serve: Serve)
         assert first is not None
         async with asyncio.timeout(20):
             assert await take(source, 1, first.event_id) == [found[1]]
-            assert await take(source, 1, "unknown") == [None], "a gap is told"
+            assert await take(source, 1, "unknown") == [None], "a gap is reported"
         running.cancel()
 
 

@@ -33,7 +33,7 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 
 class Receivers(httpx.AsyncBaseTransport):
-    """Hosts that answer as they are told; ``seen``: the requests."""
+    """Hosts with scripted answers; ``seen``: the requests."""
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self._answers = answers

@@ -133,7 +133,7 @@ def test_the_order_of_lines_does_not_change_the_fit(seed: int) -> None:
 
 
 def test_every_pair_is_held_out_with_all_of_its_picture() -> None:
-    """Pairs whose label only their picture gives away cannot be told apart by the held-out fits."""
+    """Held-out fits cannot tell apart pairs whose label depends only on the picture."""
     chance = random.Random(3)
     pairs = []
     for number in range(60):

@@ -64,7 +64,9 @@ def test_a_picture_that_is_too_large_for_a_record_is_made_smaller(tmp_path: Path
         assert picture.size == (2000, 1500)
 
 
-def test_what_cannot_be_sent_is_told_and_the_rest_is_sent(tmp_path: Path, pictures: Path) -> None:
+def test_what_cannot_be_sent_is_reported_and_the_rest_is_sent(
+    tmp_path: Path, pictures: Path
+) -> None:
     ended = looksync("looks", "send", "missing.jpg", str(pictures / "0.png"), cwd=tmp_path)
     assert ended.returncode == 1
     assert "missing.jpg: not sent" in ended.stdout

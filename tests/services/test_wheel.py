@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from devservers.provision import OWN_UV
 from operators.stores.redis.embedded_server import stop_left_over
 from sandbox.life import draw_world
 from tests.services.command_line import ENVIRONMENT, HANGS_AFTER_SECONDS
@@ -22,8 +23,6 @@ from tests.services.command_line import ENVIRONMENT, HANGS_AFTER_SECONDS
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-OWN_UV = ROOT / ".tools" / "bin" / "uv"
-"""Where the Makefile installs one when the machine has none."""
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from operators.streaming.engine.batches import BatchedCalls
 from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.outcomes import Outcome
@@ -35,6 +36,13 @@ async def outcomes_of(
     handle: Callable[[Item], Awaitable[int]], items: list[Item], policy: CallPolicy = POLICY
 ) -> list[Outcome[Item, int]]:
     calls = KeyedCalls(handle, lambda item: item.key, policy, asyncio.get_running_loop())
+    return await submit_all(calls, items)
+
+
+async def submit_all(
+    calls: KeyedCalls[Item, int] | BatchedCalls[Item, int], items: list[Item]
+) -> list[Outcome[Item, int]]:
+    """Submit ``items`` in their order, and wait for their outcomes."""
     outcomes: list[Outcome[Item, int]] = []
     for item in items:
         calls.submit(item, outcomes.append)

@@ -15,7 +15,7 @@ from operators.streaming.engine.call_policy import CallPolicy
 from operators.streaming.engine.keyed_calls import KeyedCalls
 from operators.streaming.engine.outcomes import Done, Failed, Outcome, Withdrawn
 from schemas.errors import DeadlineExceeded, Rejected, Unavailable
-from tests.streaming.calls import POLICY, Item
+from tests.streaming.calls import POLICY, Item, submit_all
 from tests.streaming.test_keyed_calls import Ours
 
 Outcomes = Sequence[Done[Item, int] | None]
@@ -29,17 +29,6 @@ def calls_of(
 ) -> BatchedCalls[Item, int]:
     loop = asyncio.get_running_loop()
     return BatchedCalls(handle_batch, KeyedCalls(handle, lambda item: item.key, policy, loop, ours))
-
-
-async def outcomes_of(
-    calls: BatchedCalls[Item, int], items: list[Item]
-) -> list[Outcome[Item, int]]:
-    outcomes: list[Outcome[Item, int]] = []
-    for item in items:
-        calls.submit(item, outcomes.append)
-    while len(outcomes) < len(items):
-        await asyncio.sleep(0)
-    return outcomes
 
 
 async def number_of(item: Item) -> int:
@@ -132,7 +121,7 @@ async def test_a_failed_batch_fails_only_the_bad_item() -> None:
             raise Rejected("bad")
         return item.number
 
-    outcomes = await outcomes_of(calls_of(handle_batch, handle), [Item("a", n) for n in range(4)])
+    outcomes = await submit_all(calls_of(handle_batch, handle), [Item("a", n) for n in range(4)])
     assert [type(outcome) for outcome in outcomes] == [Done, Done, Failed, Done]
 
 
@@ -143,7 +132,7 @@ async def test_a_batch_that_takes_too_long_is_cancelled_and_called_alone() -> No
 
     policy = CallPolicy(4, 0.01, 3)
     calls = calls_of(handle_batch, number_of, policy=policy)
-    (outcome,) = await outcomes_of(calls, [Item("a", 1)])
+    (outcome,) = await submit_all(calls, [Item("a", 1)])
     assert isinstance(outcome, Done)
 
 
@@ -153,7 +142,7 @@ async def test_an_item_alone_keeps_its_deadline() -> None:
         return item.number
 
     calls = calls_of(nothing, handle, policy=CallPolicy(4, 0.01, 3))
-    (outcome,) = await outcomes_of(calls, [Item("a", 1)])
+    (outcome,) = await submit_all(calls, [Item("a", 1)])
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, DeadlineExceeded)
 
@@ -189,7 +178,7 @@ async def test_items_that_may_not_start_are_withdrawn_and_killers_fail() -> None
 
     ours = Ours()
     ours.killers.add(Item("a", 1))
-    first, second = await outcomes_of(
+    first, second = await submit_all(
         calls_of(handle_batch, number_of, ours), [Item("a", 1), Item("a", 2)]
     )
     assert {outcome.item.number: type(outcome) for outcome in (first, second)} == {
@@ -197,7 +186,7 @@ async def test_items_that_may_not_start_are_withdrawn_and_killers_fail() -> None
         2: Done,
     }
     ours.closed = True
-    (closed,) = await outcomes_of(calls_of(handle_batch, number_of, ours), [Item("b", 3)])
+    (closed,) = await submit_all(calls_of(handle_batch, number_of, ours), [Item("b", 3)])
     assert isinstance(closed, Withdrawn)
     assert Item("a", 1) not in seen
     assert Item("b", 3) not in seen
@@ -210,7 +199,7 @@ async def test_there_is_no_batch_while_items_are_called_one_at_a_time() -> None:
     ours = Ours()
     ours.one_at_a_time = True
     calls = calls_of(handle_batch, number_of, ours)
-    outcomes = await outcomes_of(calls, [Item("abc"[n], n) for n in range(3)])
+    outcomes = await submit_all(calls, [Item("abc"[n], n) for n in range(3)])
     assert all(isinstance(outcome, Done) for outcome in outcomes)
 
 

@@ -131,7 +131,7 @@ def train(rank: int, asked: argparse.Namespace) -> None:
     model, processor = build()
     onward = asked.start is not None
     if onward:
-        model.load_state_dict(_weights(asked.start, model))
+        model.load_state_dict(_weights(asked.start))
     learner = Learner(model, processor.tokenizer)
     optimiser = Optimiser(learner)
     step, elapsed = 0, 0.0
@@ -174,11 +174,11 @@ def train(rank: int, asked: argparse.Namespace) -> None:
         print("done", step, flush=True)
 
 
-def _weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
+def _weights(folder: Path) -> dict[str, Tensor]:
     held = load_file(folder / "model.safetensors")
     # Tied weights are in the file once.
-    tied = {name: model.state_dict()[name] for name in ("lm_head.weight",) if name not in held}
-    return {name: weight.float() for name, weight in (tied | held).items()}
+    held["lm_head.weight"] = held["model.language_model.embed_tokens.weight"]
+    return {name: weight.float() for name, weight in held.items()}
 
 
 def _broadcast_clock(seconds: float) -> float:
