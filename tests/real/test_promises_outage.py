@@ -121,6 +121,8 @@ async def test_an_outage_of_each_server_in_turn(tmp_path: Path) -> None:
             until(lambda: events(deployment).total() >= wanted, 300, "every look has its event")
         finally:
             codes = {flow: child.stop() for flow, child in flows.items()}
+            for child in flows.values():
+                print(child.log_tail(), flush=True)
         assert codes == {"catalog": 0, "looks": 0}
         last = deployment.start("catalog", once=True)
         assert last.process.wait(600) == 0, last.log_tail()

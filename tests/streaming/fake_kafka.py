@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import count
 from threading import Event, RLock
@@ -165,6 +166,11 @@ class FakeKafka:
             found.owners = {at: name for at, name in found.owners.items() if name != instance}
             found.rebalance(self.logs)
 
+    def join_late(self, group: str, instance: str) -> None:
+        """Answer a join of this member for the second time, when it has given up the first."""
+        members = self.groups[group].members
+        members[instance] = copy(members[instance])
+
     def delete_before(self, topic: str, partition: int, offset: int) -> None:
         """Delete old records, as the retention time does."""
         self.logs[topic][partition].first = offset
@@ -223,6 +229,7 @@ class _Consumer:
         kafka.open_consumers += 1
         self._group = config["group.id"]
         self._instance: str = config.get("group.instance.id", "")
+        self.client_id: str = config["client.id"]
         self._stable = config.get("isolation.level") != "read_uncommitted"
         self._reports_eof = config.get("enable.partition.eof", False)
         self._next: dict[tuple[str, int], int] = {}
@@ -625,8 +632,13 @@ class _Admin:
         return SimpleNamespace(
             state=ConsumerGroupState.PREPARING_REBALANCING if moving else ConsumerGroupState.STABLE,
             members=[
-                SimpleNamespace(assignment=SimpleNamespace(topic_partitions=places))
-                for places in held.values()
+                SimpleNamespace(
+                    group_instance_id=name,
+                    client_id=group.members[name].client_id,
+                    host="/127.0.0.1",
+                    assignment=SimpleNamespace(topic_partitions=places),
+                )
+                for name, places in held.items()
             ],
         )
 

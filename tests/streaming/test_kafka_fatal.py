@@ -28,6 +28,7 @@ def test_a_consumer_that_has_failed_for_good_ends_the_flow(
     """It reads nothing any more, and would wait for ever for records that others handle."""
     kafka.create("lone", 1)
     process = Process(kafka, "a", "lone")
+    Process(kafka, "a", "lone")  # which the group now has in its place
     error = KafkaError(KafkaError._FATAL, f"Fatal error: {cause}: Static consumer")
     monkeypatch.setattr(fake_kafka._Consumer, "poll", lambda *_: Message(topic="lone", error=error))
     with pytest.raises(raised, match=message):

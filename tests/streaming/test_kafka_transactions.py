@@ -71,6 +71,12 @@ def no_answer(kafka: FakeKafka, process: Process) -> None:
     kafka.errors["transaction"].append(KafkaError(KafkaError._TIMED_OUT))
 
 
+def older_member(kafka: FakeKafka, process: Process) -> None:
+    """The group has another member of this name already, as after an outage: this process itself,
+    unless its consumer says otherwise."""
+    kafka.errors["transaction"].append(KafkaError(KafkaError.FENCED_INSTANCE_ID))
+
+
 def fenced(kafka: FakeKafka, process: Process) -> None:
     """By a process that believed this one dead."""
     kafka.producer_epochs["flow.a"] += 1
@@ -97,7 +103,7 @@ def fatal_report(kafka: FakeKafka, process: Process) -> None:
     kafka.on_poll = fail
 
 
-TROUBLES = [generation, lost_answer, no_answer, fenced, undelivered, fatal_report]
+TROUBLES = [generation, lost_answer, no_answer, older_member, fenced, undelivered, fatal_report]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)

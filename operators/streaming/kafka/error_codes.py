@@ -52,8 +52,8 @@ def is_transient(error: BaseException | None) -> bool:
     return bool(error.args[0].retriable() or error.args[0].code() in _TRANSIENT)
 
 
-def refused_write(error: KafkaError, owner: str) -> Misconfigured | None:
-    """Why no retry can write the records of process ``owner``; None: ``error`` does not say so."""
+def refused_write(error: KafkaError) -> Misconfigured | None:
+    """Why no retry can write the records; None: ``error`` does not say so."""
     if error.code() in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
         return Misconfigured(
             "a record is larger than its topic accepts: raise the topic's max.message.bytes "
@@ -62,9 +62,5 @@ def refused_write(error: KafkaError, owner: str) -> Misconfigured | None:
     if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
         return Misconfigured(
             "a topic that this flow writes has been deleted: run `looksync topics create`"
-        )
-    if error.code() == KafkaError.FENCED_INSTANCE_ID:
-        return Misconfigured(
-            f"another process has joined as {owner}: give each process its own stream.instance"
         )
     return None

@@ -79,8 +79,7 @@ class GroupCommits:
                 "delivery.timeout.ms": 10_000,
             }
         )
-        with brokers.reporting_outages():
-            producer.init_transactions(self._timeout)
+        brokers.retry(lambda: producer.init_transactions(self._timeout))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from confluent_kafka import TopicPartition
 
 from operators.streaming.kafka.brokers import Brokers
 from operators.streaming.kafka.clock import Clock
+from operators.streaming.kafka.common_end import CommonEnd
+from operators.streaming.kafka.group_consumer import GroupConsumer
 from operators.streaming.kafka.handover import GroupCommits, Handover, Start
 from operators.streaming.kafka.inputs import Inputs
 from operators.streaming.kafka.membership import Membership, SourceMetrics
 from operators.streaming.kafka.positions import Positions
-from operators.streaming.kafka.reader import POLL_SECONDS, Reader
-from operators.streaming.kafka.rules import has_reached
+from operators.streaming.kafka.reader import POLL_SECONDS
 from operators.streaming.kafka.topic import KafkaTopic
 from operators.streaming.kafka.transactions import Transactions
 from schemas.errors import LookSyncError, Unavailable
@@ -60,16 +61,15 @@ class Member:
         self.cancel_given_up: Callable[[], None] = lambda: None
         """Cancels the calls of records that were given up; for any thread."""
         self._brokers: Brokers = topic.brokers
-        self._consumer = self._brokers.member(membership.group, membership.instance)
         self._commits = commits = GroupCommits(topic, membership.group)
         self._positions = Positions(topic, membership.group, commits.consumer)
         self._handover = Handover(commits, membership.owner, self._positions, metrics)
-        self._reader = Reader(topic, membership, self._consumer, inputs, self._handover, clock)
+        self._group = GroupConsumer(topic, membership, inputs, self._handover, clock)
         self._transactions = Transactions(
             commits,
             membership.owner,
             inputs,
-            self._consumer.consumer_group_metadata,
+            lambda: self._group.consumer.consumer_group_metadata(),
             clock,
             metrics.meter,
         )
@@ -78,10 +78,8 @@ class Member:
         self._uncommitted = False
         """Outputs were not committed before the process left the group."""
         self._joined = False
-        self._ends: dict[int, int] | None = None
+        self._end: CommonEnd | None = None
         self._next_commit = self._next_lag = self._next_identity = 0.0
-        self._handled_by_all: dict[int, int] = {}
-        """Per partition, the committed offset that was last asked for."""
         self._thread = threading.Thread(target=self._run, name="kafka-member", daemon=True)
 
     def open(self) -> None:
@@ -91,12 +89,7 @@ class Member:
         """
         self._transactions.identity = self.topic.identity()
         self._transactions.open()
-        self._consumer.subscribe(
-            [self.topic.name],
-            on_assign=lambda _, partitions: self._on_assign(partitions),
-            on_revoke=lambda _, partitions: self._on_revoke(partitions),
-            on_lost=lambda _, partitions: self._on_lost(partitions),
-        )
+        self._group.join(self._on_assign, self._on_revoke, self._on_lost)
 
     def start(self) -> None:
         """Open it, and poll it in a thread of its own until leave()."""
@@ -110,7 +103,7 @@ class Member:
 
     def end_at(self, ends: dict[int, int]) -> None:
         """Set the offsets that ``at_end`` compares with; call it before start()."""
-        self._ends = ends
+        self._end = CommonEnd(self._commits, self.inputs, ends)
 
     @property
     def at_end(self) -> bool:
@@ -118,9 +111,7 @@ class Member:
 
         What other processes have handled is known within a second.
         """
-        if self._ends is None or not self._joined:
-            return False
-        return has_reached({**self._handled_by_all, **self.inputs.offsets()}, self._ends)
+        return self._joined and self._end is not None and self._end.reached
 
     def leave(self) -> None:
         """Commit what is handled, leave the rest to the others, and leave the group.
@@ -142,12 +133,13 @@ class Member:
     def step(self) -> None:
         """Read what there is, and commit what is due."""
         now = self.clock.monotonic()
-        self._reader.read(0.0 if self.inputs.handled else POLL_SECONDS)
+        self._group.read(0.0 if self.inputs.handled else POLL_SECONDS, self._leaving)
         self._commit_when_due()
         if now >= self._next_lag:
             self._next_lag = now + LAG_SECONDS
-            self.metrics.lag(self._reader.lag())
-            self._ask_for_others()
+            self.metrics.lag(self._group.reader.lag())
+            if self._end is not None:
+                self._end.ask_for_others()
         if now >= self._next_identity:
             self._next_identity = now + IDENTITY_SECONDS
             self._require_same_topic()
@@ -158,16 +150,16 @@ class Member:
             if self._failure is None:
                 self._unsubscribe()
         finally:
-            self._consumer.close()
+            self._group.consumer.close()
             self._commits.close()
 
     def _unsubscribe(self) -> None:
-        self._consumer.unsubscribe()
+        self._group.consumer.unsubscribe()
         until = self.clock.monotonic() + RELEASE_SECONDS + CANCEL_SECONDS
-        self._consumer.poll(POLL_SECONDS)
+        self._group.consumer.poll(POLL_SECONDS)
         while self.inputs.assigned and self.clock.monotonic() < until:
             self.clock.sleep(POLL_SECONDS)
-            self._consumer.poll(POLL_SECONDS)
+            self._group.consumer.poll(POLL_SECONDS)
 
     def _run(self) -> None:
         """The body of the thread."""
@@ -194,19 +186,6 @@ class Member:
         elif progress:
             self._next_commit = now + PROGRESS_SECONDS
 
-    def _ask_for_others(self) -> None:
-        """In a run to the end, ask what the others have handled once this process has done its."""
-        own = self.inputs.offsets()
-        if self._ends is None or not has_reached({**self._ends, **own}, self._ends):
-            return
-        try:
-            self._handled_by_all = {
-                partition: commit.progress.committed
-                for partition, commit in self._commits.latest(list(self._ends)).items()
-            }
-        except Unavailable as error:
-            log.debug("the group's offsets are unknown", error=str(error))
-
     def _require_same_topic(self) -> None:
         assert self._transactions.identity is not None, "opened"
         with suppress(Unavailable):
@@ -216,12 +195,14 @@ class Member:
         numbers = [at.partition for at in partitions]
         starts = self._take_unless_leaving(numbers)
         if starts is None:  # nothing was taken: the next owner takes over from the one before
-            self._consumer.incremental_assign(partitions)
+            self._group.consumer.incremental_assign(partitions)
             return
         for partition, start in starts.items():
             self.inputs.assign(partition, start.state, start.suspects)
         self._transactions.forget(numbers)
-        self._reader.assign({partition: start.state.offset for partition, start in starts.items()})
+        self._group.reader.assign(
+            {partition: start.state.offset for partition, start in starts.items()}
+        )
         # The next commit claims them. Not awaited: the group may have moved on, as a poll tells.
         self._next_commit = self.clock.monotonic()
         self._joined = True
@@ -231,7 +212,7 @@ class Member:
     def _on_revoke(self, partitions: list[TopicPartition]) -> None:
         numbers = [at.partition for at in partitions]
         if self._failure is not None:
-            self._consumer.incremental_unassign(partitions)
+            self._group.consumer.incremental_unassign(partitions)
             return
         self.inputs.close(numbers)
         self._drain(numbers)
@@ -297,4 +278,4 @@ class Member:
     def _forget(self, partitions: Collection[int]) -> None:
         self.inputs.release(partitions)
         self._transactions.forget(partitions)
-        self._reader.unassign(partitions)
+        self._group.reader.unassign(partitions)

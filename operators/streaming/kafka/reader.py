@@ -27,6 +27,10 @@ the client has fetched, so it does not begin at once; and a member must not stop
 FULL_SECONDS = 0.005
 
 
+class FencedOff(Exception):
+    """Somebody has joined the group under the static id of this process; its consumer is dead."""
+
+
 class Reader:
     """Polls ``consumer``. All methods are for the thread of the group's member."""
 
@@ -51,7 +55,10 @@ class Reader:
         """Per partition, the offset of the next record to be read."""
 
     def read(self, seconds: float) -> None:
-        """Read what there is, or wait ``seconds`` for it; nothing while enough has been read."""
+        """Read what there is, or wait ``seconds`` for it; nothing while enough has been read.
+
+        Raises FencedOff, or Misconfigured or Unavailable for another error that ends the reading.
+        """
         if self._may_read():
             self._poll(seconds)
         else:
@@ -125,11 +132,11 @@ class Reader:
                 self._topic.identity()
                 log.warning("kafka consumer", error=error.str())
             case KafkaError.FENCED_INSTANCE_ID | KafkaError.UNRELEASED_INSTANCE_ID:
-                raise self._fenced()
+                raise FencedOff
             case KafkaError._FATAL:
                 # This client reads nothing any more. The cause is only in the words.
                 if KafkaError(KafkaError.FENCED_INSTANCE_ID).str() in error.str():
-                    raise self._fenced()
+                    raise FencedOff
                 raise self._topic.brokers.to_error(error)
             case KafkaError.INCONSISTENT_GROUP_PROTOCOL | KafkaError.UNSUPPORTED_VERSION:
                 raise Misconfigured(
@@ -140,12 +147,6 @@ class Reader:
                 raise refusal
             case _:
                 log.warning("kafka consumer", topic=self._topic.name, error=error.str())
-
-    def _fenced(self) -> Misconfigured:
-        return Misconfigured(
-            f"{self._name.group}: another process has joined as {self._name.instance}: "
-            "give each process its own stream.instance"
-        )
 
     def _places(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic.name, partition) for partition in partitions]

@@ -97,8 +97,8 @@ class Transactions:
                 "on_delivery": self._on_failure,
             }
         )
-        with self._brokers.reporting_outages():
-            producer.init_transactions(self._brokers.settings.timeout_seconds)
+        seconds = self._brokers.settings.timeout_seconds
+        self._brokers.retry(lambda: producer.init_transactions(seconds))
         self._producer = producer
 
     def forget(self, partitions: Collection[int]) -> None:
@@ -247,7 +247,7 @@ class Transactions:
                 self._producer = None
 
     def _report(self, error: KafkaError) -> None:
-        refusal = refused_write(error, self._owner) or self._brokers.to_error(error)
+        refusal = refused_write(error) or self._brokers.to_error(error)
         if isinstance(refusal, Misconfigured):
             raise refusal
         if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
