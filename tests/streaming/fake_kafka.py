@@ -229,7 +229,6 @@ class _Consumer:
         kafka.open_consumers += 1
         self._group = config["group.id"]
         self._instance: str = config.get("group.instance.id", "")
-        self.client_id: str = config["client.id"]
         self._stable = config.get("isolation.level") != "read_uncommitted"
         self._reports_eof = config.get("enable.partition.eof", False)
         self._next: dict[tuple[str, int], int] = {}
@@ -632,13 +631,8 @@ class _Admin:
         return SimpleNamespace(
             state=ConsumerGroupState.PREPARING_REBALANCING if moving else ConsumerGroupState.STABLE,
             members=[
-                SimpleNamespace(
-                    group_instance_id=name,
-                    client_id=group.members[name].client_id,
-                    host="/127.0.0.1",
-                    assignment=SimpleNamespace(topic_partitions=places),
-                )
-                for name, places in held.items()
+                SimpleNamespace(assignment=SimpleNamespace(topic_partitions=places))
+                for places in held.values()
             ],
         )
 

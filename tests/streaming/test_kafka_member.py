@@ -182,13 +182,6 @@ def test_an_owner_that_released_its_partitions_is_not_fenced_off(kafka: FakeKafk
     assert kafka.producer_epochs["flow.a"] == epoch
 
 
-def test_two_processes_with_one_name(kafka: FakeKafka) -> None:
-    first = Process(kafka, "a", "lone")
-    Process(kafka, "a", "lone")
-    with pytest.raises(Misconfigured, match="another process has joined as a"):
-        first.step()
-
-
 def test_new_partitions_are_read(kafka: FakeKafka) -> None:
     process = Process(kafka, name="lone")
     kafka.add_partitions("lone", 2)

@@ -20,7 +20,6 @@ from confluent_kafka import KafkaError, KafkaException
 
 from operators.streaming.kafka.clients import Admin, Clients, ConfluentClients, Consumer, Producer
 from operators.streaming.kafka.error_codes import LEADER_UNKNOWN, REFUSED, is_transient
-from operators.streaming.kafka.membership import Membership
 from schemas.errors import Misconfigured, Unavailable
 from schemas.settings import KafkaSettings, TopicSettings
 
@@ -101,8 +100,8 @@ class Brokers:
                 | config
             )
 
-    def member(self, membership: Membership) -> Consumer:
-        """A consumer that joins the group under the process's static id."""
+    def member(self, group: str, instance: str) -> Consumer:
+        """A consumer that joins ``group`` under the static id ``instance``."""
         kafka = self.settings
         protocol: dict[str, Any] = {"group.protocol": kafka.group_protocol}
         if kafka.group_protocol == "classic":
@@ -112,10 +111,9 @@ class Brokers:
                 "heartbeat.interval.ms": int(1000 * kafka.session_timeout_seconds / 4),
             }
         return self.consumer(
-            membership.group,
+            group,
             **{
-                "client.id": membership.client_id,
-                "group.instance.id": membership.instance,
+                "group.instance.id": instance,
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": 16384,  # one queue for all partitions
                 # New partitions, and a topic that was replaced, are noticed within this time.

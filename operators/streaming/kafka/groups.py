@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confluent_kafka import ConsumerGroupState
-from confluent_kafka.admin import ConfigResource, ResourceType
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka.admin import ConfigResource, ConsumerGroupDescription, ResourceType
 
 from operators.streaming.kafka.brokers import Brokers
-from operators.streaming.kafka.group_members import described_group
 from operators.streaming.kafka.handover import GroupCommits
 from operators.streaming.kafka.positions import Positions
 from operators.streaming.kafka.progress import Commit
@@ -83,7 +82,21 @@ def _members(topic: KafkaTopic, name: str) -> tuple[int, list[int]]:
 
     While partitions move none counts as unread.
     """
-    group = described_group(topic.brokers, name)
+    brokers = topic.brokers
+
+    def request() -> ConsumerGroupDescription | None:
+        answer = brokers.admin.describe_consumer_groups(
+            [name], request_timeout=brokers.settings.timeout_seconds
+        )
+        try:
+            described: ConsumerGroupDescription = answer[name].result()
+            return described
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise
+
+    group = brokers.retry(request)
     if group is None or not group.members:
         return 0, []
     if group.state != ConsumerGroupState.STABLE:

@@ -133,7 +133,7 @@ class Member:
     def step(self) -> None:
         """Read what there is, and commit what is due."""
         now = self.clock.monotonic()
-        self._group.read(0.0 if self.inputs.handled else POLL_SECONDS, self._leaving)
+        self._group.read(0.0 if self.inputs.handled else POLL_SECONDS)
         self._commit_when_due()
         if now >= self._next_lag:
             self._next_lag = now + LAG_SECONDS

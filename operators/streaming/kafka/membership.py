@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from uuid import uuid4
+from dataclasses import dataclass
 
 from operators.metering import Meter
 
@@ -16,8 +15,6 @@ class Membership:
     group: str
     instance: str
     """Static id of this process: one that was killed gets its partitions back when it returns."""
-    client_id: str = field(default_factory=lambda: f"looksync-{uuid4().hex[:8]}")
-    """By which this process recognises itself among the group's members."""
 
     @property
     def owner(self) -> str:
