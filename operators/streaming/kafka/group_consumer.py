@@ -77,7 +77,8 @@ class GroupConsumer:
             self.reader.read(seconds)
         except FencedOff:
             self._note_rejoin()
-            self._on_lost([TopicPartition(self._topic.name, p) for p in self._inputs.assigned])
+            if lost := self._inputs.assigned:
+                self._on_lost([TopicPartition(self._topic.name, p) for p in lost])
             self._clock.sleep(LATE_SECONDS)
             self._replace()
 
