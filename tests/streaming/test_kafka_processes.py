@@ -4,6 +4,7 @@ lost or doubled, and each key keeps its order."""
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import nullcontext, suppress
 from itertools import count
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from operators.streaming.engine.call_policy import TRIALS
+from schemas.errors import Unavailable
 from schemas.records import Record
 from tests.streaming.fake_kafka import FakeKafka
 from tests.streaming.kafka_process import (
@@ -78,7 +80,10 @@ class Deployment:
                 if len(self.processes) < PARTITIONS + 1:
                     self.processes.append(self.start())
             case "leave":
-                process.stop()
+                # One that has lost its partitions reports that its outputs were not committed.
+                dead = process.instance not in self.kafka.groups[GROUP].members
+                with suppress(Unavailable) if dead else nullcontext():
+                    process.stop()
                 self._replace(process)
             case "die":
                 self.kafka.expire(GROUP, process.instance)
@@ -122,8 +127,13 @@ CRASH_AND_STOP = ("feed", "step", "take", "start", "finish", "restart", "leave",
 """A stop right after a crash in the middle of the work, and another number of processes."""
 
 
+LOST_AND_STOPPED = ("feed", "step", "take", "start", "finish", "suspend", "wake")
+"""A stop right after others have the partitions whose outputs are not committed."""
+
+
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(st.tuples(actions, st.integers(0, 10**6)), min_size=10, max_size=100))
+@example([*((action, 0) for action in LOST_AND_STOPPED), ("leave", 1)])
 @example(
     [
         (action, 0)
