@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from schemas.errors import Misconfigured
+from schemas.records import Record
 from tests.streaming.fake_kafka import FakeKafka, _Consumer
-from tests.streaming.kafka_process import GROUP, Process, written
+from tests.streaming.kafka_process import GROUP, Process, topic, written
 
 IN, PARTITIONS = "words", 3
 EXPECTED = {f"k{n}": [b"0", b"1", b"2", b"3"] for n in range(6)}
@@ -25,11 +26,7 @@ def process(kafka: FakeKafka) -> Process:
 
 
 def feed(kafka: FakeKafka, *values: int) -> None:
-    producer = kafka.producer({})
-    for value in values:
-        for n in range(6):
-            producer.produce(IN, str(value).encode(), f"k{n}".encode())
-    producer.flush(1)
+    topic(kafka, IN).append(Record(key, str(n).encode()) for n in values for key in EXPECTED)
 
 
 def in_turn(*processes: Process) -> None:
