@@ -140,6 +140,25 @@ class Brokers:
                 | config
             )
 
+    def transactional_producer(self, name: str, seconds: float, **config: Any) -> Producer:
+        """A producer with the transactional id ``name``; each earlier one is fenced off, and its
+        open transaction aborted.
+
+        The brokers abort its own transactions after ``seconds``. Raises Misconfigured or
+        Unavailable.
+        """
+        limit = int(1000 * seconds)
+        producer = self.producer(
+            **{
+                "transactional.id": name,
+                "transaction.timeout.ms": limit,
+                "delivery.timeout.ms": limit,
+            },
+            **config,
+        )
+        self.retry(lambda: producer.init_transactions(self.settings.timeout_seconds))
+        return producer
+
     def retry(self, request: Callable[[], Answer]) -> Answer:
         """Send ``request``, again for up to ``timeout_seconds`` while its errors are transient.
 

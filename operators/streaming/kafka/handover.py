@@ -71,15 +71,7 @@ class GroupCommits:
         """Abort the open transaction of the process with this transactional id, and all later ones
         that it begins before it initialises its transactions again."""
         log.info("taking over from a process that did not end in order", owner=owner)
-        brokers = self.topic.brokers
-        producer = brokers.producer(
-            **{
-                "transactional.id": owner,
-                "transaction.timeout.ms": 10_000,
-                "delivery.timeout.ms": 10_000,
-            }
-        )
-        brokers.retry(lambda: producer.init_transactions(self._timeout))
+        self.topic.brokers.transactional_producer(owner, 10.0)
 
 
 @dataclass(frozen=True, slots=True)

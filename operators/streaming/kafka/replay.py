@@ -71,15 +71,8 @@ def _settle(
     """``settle`` the selected letters in transactions; their number."""
     brokers = letters.brokers
     timeout = brokers.settings.timeout_seconds
-    producer = brokers.producer(
-        **{
-            "transactional.id": f"{brokers.settings.group_prefix}.replay.{source.name}",
-            "transaction.timeout.ms": 60_000,
-            "delivery.timeout.ms": 60_000,
-        }
-    )
-    with brokers.reporting_outages():
-        producer.init_transactions(timeout)
+    name = f"{brokers.settings.group_prefix}.replay.{source.name}"
+    producer = brokers.transactional_producer(name, 60.0)
     # Read the marks only now: no other replay can add any from here on.
     waiting = list(selection.choose(read_letters(letters), settled(letters)).values())
     for start in range(0, len(waiting), CHUNK):

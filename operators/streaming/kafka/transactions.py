@@ -87,19 +87,15 @@ class Transactions:
 
         Raises Unavailable or Misconfigured.
         """
-        producer = self._brokers.producer(
+        self._producer = self._brokers.transactional_producer(
+            self._owner,
+            TRANSACTION_SECONDS,
             **{
-                "transactional.id": self._owner,
-                "transaction.timeout.ms": int(1000 * TRANSACTION_SECONDS),
-                "delivery.timeout.ms": int(1000 * TRANSACTION_SECONDS),
                 "linger.ms": 0,
                 "delivery.report.only.error": True,
                 "on_delivery": self._on_failure,
-            }
+            },
         )
-        seconds = self._brokers.settings.timeout_seconds
-        self._brokers.retry(lambda: producer.init_transactions(seconds))
-        self._producer = producer
 
     def forget(self, partitions: Collection[int]) -> None:
         """Forget what was committed for ``partitions``."""
