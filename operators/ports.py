@@ -142,6 +142,23 @@ class Segmenter(Protocol):
         ...
 
 
+class HumanParser(Protocol):
+    """Says of each part of a picture which garment, skin or hair it shows."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The names of what it tells apart, background among them."""
+        ...
+
+    async def parse(self, image: Image) -> NDArray[np.float32]:
+        """The probability of each label, shape (labels, rows, columns); the cells divide the
+        picture's height and width evenly."""
+        ...
+
+
 class PersonFinder(Protocol):
     """Finds the people in a picture."""
 

@@ -22,8 +22,9 @@ from dataflows.wiring.identity import verify_ledger
 from dataflows.wiring.pauses import following_pauses
 from operators.catalog.parts import NoMirror
 from operators.images.fetch import PictureFetcher
-from operators.matching.calibration import Calibration
+from operators.matching.calibration import Calibration, LayerCalibration
 from operators.matching.familiarity import Familiarity
+from operators.matching.parsed_layers import ParsedLayers
 from operators.metering import Meter, unmetered
 from operators.models.encoder_table import encoder_source
 from operators.models.vlm.cached import CachedVisionModel
@@ -54,6 +55,7 @@ from schemas.settings import Settings
 if TYPE_CHECKING:
     from dataflows.wiring.encoders import FlowEncoder
     from operators.models.florence_sam2 import FlorenceSam2
+    from operators.models.transformers_parser import TransformersParser
     from operators.stores.weaviate.aliases import Aliases
     from operators.stores.weaviate.connection import WeaviateConnection
     from operators.stores.weaviate.index import WeaviateIndex
@@ -227,6 +229,18 @@ class Clients:
         if self._metrics is not None:
             self._metrics.breaker_open.labels("vlm").set_function(lambda: model.fails_every_call)
         return model
+
+    @cached_property
+    def parser(self) -> TransformersParser:
+        """Says which garment each part of a look shows."""
+        from operators.models.transformers_parser import TransformersParser
+
+        return self._closing(TransformersParser(self._settings.parser))
+
+    @cached_property
+    def parsed_layers(self) -> ParsedLayers:
+        """Finds people and layers with the parser."""
+        return ParsedLayers(self.parser, LayerCalibration.in_folder(self.parser.folder))
 
     @cached_property
     def query_segmenter(self) -> FlorenceSam2:

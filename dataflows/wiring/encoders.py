@@ -69,14 +69,21 @@ def find_layer_finder(encoder: Capabilities, settings: Settings) -> str:
     """
     if settings.vlm.kind != "none" and Prompts.load(settings.vlm.prompts).asks_for_boxes:
         return "the vision-language model"
+    model = f"encoder.model = {settings.encoder.model!r}"
+    if settings.parser.kind != "none":
+        if settings.vlm.kind == "none" and not encoder.reads_text:
+            raise Misconfigured(
+                f"{model} has an image tower only, and nobody says what a layer is: set vlm.kind, "
+                "or choose an encoder that reads text (`looksync models list`)"
+            )
+        return "the human parser"
     if encoder.finds_layers:
         return "the encoder"
-    model = f"encoder.model = {settings.encoder.model!r}"
     if settings.vlm.kind == "none":
         raise Misconfigured(
             f"{model} finds no layers, because its patches cannot be compared with words, and "
-            "there is no vision-language model that does: set vlm.kind, or choose an encoder that "
-            "finds layers (`looksync models list`)"
+            "there is no vision-language model that does: set vlm.kind or parser.kind, or choose "
+            "an encoder that finds layers (`looksync models list`)"
         )
     if settings.segmenter.kind != "none":
         return "the query segmenter"

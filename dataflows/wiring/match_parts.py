@@ -6,6 +6,7 @@ import structlog
 
 from dataflows.wiring.clients import Clients
 from dataflows.wiring.encoders import find_layer_finder
+from operators.matching.parsed_layers import ParsedLayers
 from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import PatchSegmenter
 from operators.matching.tagger import Tagger
@@ -33,8 +34,13 @@ async def open_match_parts(
     if not online:
         log.info("layers are found", by=find_layer_finder(encoder, settings))
     await _check_vlm(settings)
-    segmenter = tagger = None
-    if encoder.finds_layers:
+    segmenter: PatchSegmenter | ParsedLayers | None = None
+    tagger = None
+    if parsed := settings.parser.kind != "none":
+        segmenter = clients.parsed_layers
+        if not one_look:
+            await clients.parser.load()
+    elif encoder.finds_layers:
         segmenter = PatchSegmenter(encoder, list(Department), calibration)
         await segmenter.prepare()
     if encoder.reads_text:
@@ -58,7 +64,7 @@ async def open_match_parts(
         cache=clients.cache if settings.matching.cache_seconds else None,
         vlm=vlm,
         familiarity=clients.familiarity,
-        person_finder=segmenter if calibration.finds_people else None,
+        person_finder=segmenter if parsed or calibration.finds_people else None,
         query_segmenter=clients.query_segmenter if settings.segmenter.kind != "none" else None,
     )
 

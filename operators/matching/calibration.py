@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +24,8 @@ from schemas.errors import Misconfigured, list_problems
 from schemas.looks import Region
 
 FILE_NAME = "calibration.json"
+
+Fits = TypeVar("Fits", bound=BaseModel)
 
 
 class Logistic(BaseModel):
@@ -59,6 +61,30 @@ class Origin(BaseModel):
             f"{fitted_to}, {self.pairs:,} pairs of {self.pictures:,} pictures, "
             f"{self.fitted_at:%Y-%m-%d}"
         )
+
+
+class LayerCalibration(BaseModel):
+    """How what a human parser sees maps to probabilities; the feature names are defined in
+    ``parsed_layers``. In ``calibration.json`` next to the parser's weights; without it, a layer is
+    as probable as the parser says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    presence: Logistic = Field(
+        Logistic(bias=0.0, weights={"log_odds": 1.0}),
+        description="Probability that the picture shows the layer at all.",
+    )
+    one_piece: Logistic = Field(
+        Logistic(bias=0.0, weights={"log_ratio": 2.0}),
+        description="Probability that a person wears a dress rather than a top and a bottom.",
+    )
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Read the file in ``folder``, or use the defaults. Raises Misconfigured when it cannot be
+        read."""
+        return _read(cls, folder / FILE_NAME)
 
 
 class CatalogEvidence(BaseModel):
@@ -205,12 +231,16 @@ class Calibration(BaseModel):
         Raises Misconfigured when the file exists but cannot be read.
         """
         folder = model.removeprefix("local-dir:")
-        path = Path(folder) / FILE_NAME
-        if folder == model or not path.is_file():
-            return cls()
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise Misconfigured(f"{path}: {list_problems(error)}") from error
-        except OSError as error:
-            raise Misconfigured(f"{path}: {error.strerror}") from error
+        return cls() if folder == model else _read(cls, Path(folder) / FILE_NAME)
+
+
+def _read(kind: type[Fits], path: Path) -> Fits:
+    """The file, or ``kind``'s defaults without one. Raises Misconfigured when it cannot be read."""
+    if not path.is_file():
+        return kind()
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise Misconfigured(f"{path}: {list_problems(error)}") from error
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}") from error

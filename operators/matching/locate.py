@@ -1,8 +1,8 @@
 """Where the layers are: as the best part says that can.
 
-A box of the vision-language model comes with its description. What has none is found by the
-encoder's patches, or, when the encoder's patches cannot be compared with words, by the query
-segmenter. Figures: docs/decisions/163.
+A box of the vision-language model comes with its description. What has none is found by the human
+parser, or else by the encoder's patches, if these can be compared with words; what is still missing
+by the query segmenter. Figures: docs/decisions/163, 174.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ async def describe_and_locate(
     no layer can be found.
     """
     image, segmenter, vlm = pictures[0].image, run.parts.segmenter, run.parts.vlm
-    if segmenter is None:
+    if segmenter is None or run.parts.tagger is None:
         described = await _describe_or_fail(run, pictures)
-        located = _boxes(described, image)
-        return described, located | await _segment(run, image, described, located)
-    if vlm is None or not vlm.finds_layers:
-        # At once: the encoder works while the model answers.
+    elif vlm is None or not vlm.finds_layers:
+        # At once: the other models work while this one answers.
         described_or_not, located = await asyncio.gather(
             _describe(run, pictures), segmenter.locate(image, tuple(Department))
         )
         return described_or_not, located
-    described_or_not = await _describe(run, pictures)
-    if described_or_not is None:
-        return None, await segmenter.locate(image, tuple(Department))
-    located = _boxes(described_or_not, image)
-    if missing := _missing(described_or_not, located):
+    else:
+        described_or_not = await _describe(run, pictures)
+        if described_or_not is None:
+            return None, await segmenter.locate(image, tuple(Department))
+        described = described_or_not
+    located = _boxes(described, image)
+    if segmenter is not None and (missing := _missing(described, located)):
         located |= await segmenter.locate(image, missing)
-    return described_or_not, located
+    return described, located | await _segment(run, image, described, located)
 
 
 async def _describe(run: LookRun, pictures: Sequence[Picture]) -> Descriptions | None:
@@ -61,7 +61,7 @@ async def _describe(run: LookRun, pictures: Sequence[Picture]) -> Descriptions |
 
 
 async def _describe_or_fail(run: LookRun, pictures: Sequence[Picture]) -> Descriptions:
-    assert run.parts.vlm is not None, "needed by an encoder that finds no layers"
+    assert run.parts.vlm is not None, "needed where nobody else describes or finds layers"
     budget = run.budget.share(run.parts.settings.describe_share)
     async with budget.enforced("describe"):
         return await run.parts.vlm.describe(pictures, budget)

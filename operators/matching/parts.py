@@ -31,8 +31,8 @@ class MatchParts:
     index: VectorStore
     ledger: Ledger
     segmenter: Segmenter | None
-    """None: the encoder finds no layers; those that the vision-language model describes are where
-    it, or the query segmenter, says."""
+    """None: neither a human parser nor the encoder finds layers; those that the vision-language
+    model describes are where it, or the query segmenter, says."""
     tagger: Tagger | None
     """None: the encoder reads no text."""
     calibration: Calibration

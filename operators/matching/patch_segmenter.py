@@ -145,7 +145,7 @@ class PatchSegmenter:
         classes = await self._classes.vectors()
         heat = await coarse_heat_map(image, self._encoder, classes, self._calibration.patch_scale)
         background = len(self._departments) + SURROUNDINGS.index("background")
-        people = _stack(connected_areas(1 - heat[background] >= FOREGROUND))
+        people = stack_parts(connected_areas(1 - heat[background] >= FOREGROUND))
         return [one for one in people if one.y1 - one.y0 >= SMALLEST_PERSON]
 
     async def heat(self, image: Image) -> Heat:
@@ -208,12 +208,12 @@ def _box_of(heat: NDArray[np.float64]) -> tuple[Region, float]:
     """The box around a department's hot cells, in fractions of the frame, and the peak."""
     peak = float(np.sort(heat, axis=None)[-PEAK_CELLS:].mean())
     hot = np.where(heat >= HOT * peak, heat, 0.0)
-    y0, y1 = _extent(hot.sum(1))
-    x0, x1 = _extent(hot.sum(0))
+    y0, y1 = extent(hot.sum(1))
+    x0, x1 = extent(hot.sum(0))
     return Region(x0=x0, y0=y0, x1=x1, y1=y1), peak
 
 
-def _stack(parts: Sequence[Region]) -> list[Region]:
+def stack_parts(parts: Sequence[Region]) -> list[Region]:
     """Join parts that lie above each other: bare legs often look like background, and shoes must
     not be lost. Parts side by side are different people."""
     joined: list[Region] = []
@@ -233,7 +233,7 @@ def _stack(parts: Sequence[Region]) -> list[Region]:
     return joined
 
 
-def _extent(profile: NDArray[np.float64]) -> tuple[float, float]:
+def extent(profile: NDArray[np.float64]) -> tuple[float, float]:
     """Start and end, in fractions of the axis, of all but the outermost heat; never empty."""
     if not profile.any():
         return 0.0, 1.0

@@ -62,7 +62,7 @@ async def recognise(
     seen = dict(
         zip(
             located,
-            await gather_or_cancel(_see(run, image, one) for one in located.values()),
+            await gather_or_cancel(see(run, image, one) for one in located.values()),
             strict=True,
         )
     )
@@ -72,7 +72,8 @@ async def recognise(
     return _one_reading(shown, evidence)
 
 
-async def _see(run: LookRun, image: Image, place: Located) -> Sighting:
+async def see(run: LookRun, image: Image, place: Located) -> Sighting:
+    """The layer at ``place``, with its embedding."""
     if place.vector is not None:
         return Sighting(place, place.vector)
     crop = cut(image, square_around(place.region, image.width, image.height))
@@ -89,7 +90,7 @@ async def _words_fit(run: LookRun, seen: Sightings, evidence: CatalogEvidence) -
 async def fits_of(run: LookRun, seen: Sightings) -> list[float]:
     """Cosines of the regions that the likelier reading of the picture shows and their captions."""
     tagger, threshold = run.parts.tagger, run.parts.settings.layer_threshold
-    assert tagger is not None, "layers are located by an encoder that reads text"
+    assert tagger is not None, "without one, a model describes the layers"
     fits = []
     for department, one in seen.items():
         if one.place.reading >= 0.5 and one.place.confidence >= threshold:
@@ -162,7 +163,7 @@ async def _best(
 ) -> Sighting:
     """Of the sighting and the same at ``regions``, the one nearest to a product."""
     others = [
-        await _see(run, image, replace(sighting.place, region=region, vector=None))
+        await see(run, image, replace(sighting.place, region=region, vector=None))
         for region in regions
         if is_visible(region, image)
     ]

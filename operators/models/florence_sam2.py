@@ -21,12 +21,11 @@ from transformers import (
     Sam2Model,
     Sam2Processor,
 )
-from transformers.utils.logging import disable_progress_bar
 
+from operators.models.complete import load_model, load_processor
 from operators.models.placement import Placement
 from operators.ports import Segment
 from schemas.attributes import Department
-from schemas.errors import Misconfigured
 from schemas.looks import Region
 
 TASK = "<CAPTION_TO_PHRASE_GROUNDING>"
@@ -39,6 +38,8 @@ BEAMS = 3
 
 MIN_MASK_FRACTION = 0.02
 """Of the boxes' area. A smaller mask has missed the garment; the boxes are used instead."""
+
+ADVICE = " (for Florence-2: florence-community/..., not microsoft/...)"
 
 Box: TypeAlias = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, clipped to the picture and not empty."""
@@ -72,10 +73,10 @@ class FlorenceSam2:
         Raises Misconfigured if a model cannot be loaded completely.
         """
         return cls(
-            _load_complete(Florence2ForConditionalGeneration, florence),
-            _load_complete(AutoProcessor, florence),
-            _load_complete(Sam2Model, sam2),
-            _load_complete(Sam2Processor, sam2),
+            load_model(Florence2ForConditionalGeneration, florence, ADVICE),
+            load_processor(AutoProcessor, florence, ADVICE),
+            load_model(Sam2Model, sam2),
+            load_processor(Sam2Processor, sam2),
             device,
         )
 
@@ -180,26 +181,3 @@ def _merge_boxes(
         y1=(rows[-1] + 1) / height,
     )
     return Segment(region, mask, confidence)
-
-
-def _load_complete(kind: Any, source: str) -> Any:
-    """Call ``kind.from_pretrained``. Raises Misconfigured if it fails or weights are missing."""
-    # It would be drawn into the output of a command.
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        if not issubclass(kind, torch.nn.Module):
-            return kind.from_pretrained(source)
-        model, found = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-    except Exception as error:
-        # The libraries raise anything from KeyError to HTTP errors here; the cause is the same.
-        raise Misconfigured(
-            f"{kind.__name__} cannot be loaded from {source}: {error}. Name a folder in "
-            "transformers' format (for Florence-2: florence-community/..., not microsoft/...)."
-        ) from error
-    # The library initialises missing weights randomly.
-    if missing := sorted(found["missing_keys"]):
-        raise Misconfigured(
-            f"the weights in {source} lack {len(missing)} tensors of {kind.__name__}, such as "
-            f"{missing[0]}: fetch them again"
-        )
-    return model

@@ -12,9 +12,11 @@ SANDBOX_ENCODER = "sandbox-clip"
 """Its name in ``encoder.model``."""
 SANDBOX_VLM = "sandbox-vlm"
 """Its name in ``vlm.model``."""
+SANDBOX_PARSER = "sandbox-parser"
+"""Its name in ``parser.model``."""
 
 
-def sandbox_weights(model: Literal["clip", "vlm"]) -> Path:
+def sandbox_weights(model: Literal["clip", "vlm", "parser"]) -> Path:
     """The folder of one of the sandbox's models. Raises Misconfigured if it is not installed."""
     # find_spec instead of an import: the system must not depend on the sandbox's code.
     package = find_spec("sandbox")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -33,7 +33,7 @@ from operators.matching.parts import MatchParts
 from operators.matching.patch_segmenter import ONE_PIECE, TWO_PIECES
 from operators.matching.person import Subject, find_subject
 from operators.matching.rank import rank_layer
-from operators.matching.recognise import Sighting, at_best_place, fits_of
+from operators.matching.recognise import at_best_place, fits_of, see
 from operators.models.encoder_table import encoder_source
 from operators.models.load_encoder import load_encoder
 from operators.ports import ImageTextEncoder, Located, Vector
@@ -113,20 +113,18 @@ async def _study_drawn(world: World, parts: MatchParts, samples: Samples) -> Non
             if subject.person is not None:
                 box = _within(layer.box, subject.person)
                 samples.boxes.setdefault(department, []).append(box)
-            place = located.get(department)
-            if place is not None and place.vector is not None:
+            if department in located:
+                place = located[department]
+                vector = (await see(run, subject.image, place)).vector
+                place = replace(place, vector=vector)
                 await _judge(run, department, place, (layer, products), samples)
 
 
 async def _study_fits(world: World, parts: MatchParts, samples: Samples) -> None:
     """How well words fit: in warm light they do less, and still decide better than products."""
     for view in (as_drawn, in_warm_light):
-        async for _, run, _, located in _looks(world, parts, view):
-            seen = {
-                one: Sighting(place, place.vector)
-                for one, place in located.items()
-                if place.vector is not None
-            }
+        async for _, run, subject, located in _looks(world, parts, view):
+            seen = {one: await see(run, subject.image, place) for one, place in located.items()}
             if fits := await fits_of(run, seen):
                 samples.fits.append(float(np.mean(fits)))
 
@@ -153,9 +151,7 @@ async def _study_pencilled(
     async for look, run, subject, located in _looks(world, parts, as_by_pencil):
         cosines: dict[Department, float] = {}
         for department, place in located.items():
-            if place.vector is None:
-                continue
-            seen = (department, Sighting(place, place.vector))
+            seen = (department, await see(run, subject.image, place))
             best = await at_best_place(run, subject.image, subject.person_shown(), seen, places)
             cosines[department] = best.nearest
             nearest = await nearest_products(run, best.vector, None, NEAREST)

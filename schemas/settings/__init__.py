@@ -2,7 +2,12 @@
 
 from schemas.settings.api import ApiKey, ApiSettings
 from schemas.settings.base import BatchSettings, Section
-from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
+from schemas.settings.models import (
+    EncoderSettings,
+    ParserSettings,
+    SegmenterSettings,
+    VlmSettings,
+)
 from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
 from schemas.settings.stores import IndexSettings, RedisSettings, ThumbnailSettings
 from schemas.settings.streaming import (
@@ -27,6 +32,7 @@ __all__ = [
     "KafkaSettings",
     "LookFlowSettings",
     "MatchingSettings",
+    "ParserSettings",
     "RedisSettings",
     "Section",
     "SegmenterSettings",

@@ -1,4 +1,4 @@
-"""The encoder, the vision-language model and the segmenter."""
+"""The encoder, the vision-language model, the human parser and the segmenter."""
 
 from __future__ import annotations
 
@@ -104,6 +104,22 @@ class VlmSettings(Section):
         if isinstance(given, dict) and given.get("kind") == "embedded" and "model" not in given:
             return {"model": "sandbox-vlm", "prompts": "sandbox-1", **given}
         return given
+
+
+class ParserSettings(Section):
+    """Finds people and layers that the vision-language model gives no box for."""
+
+    kind: Literal["none", "local"] = Field(
+        "none",
+        description="local: a model of semantic segmentation in this process; none: the encoder's "
+        "patches find them, if they can.",
+    )
+    model: str = Field(
+        "sandbox-parser",
+        description="sandbox-parser, a folder, or a hub name; its labels must be those of a known "
+        "set of clothes (docs/models.md).",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
 class SegmenterSettings(Section):

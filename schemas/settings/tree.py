@@ -27,7 +27,12 @@ from pydantic_settings import (
 from schemas.errors import Misconfigured, list_problems
 from schemas.rerank import RerankMethod
 from schemas.settings.api import ApiSettings
-from schemas.settings.models import EncoderSettings, SegmenterSettings, VlmSettings
+from schemas.settings.models import (
+    EncoderSettings,
+    ParserSettings,
+    SegmenterSettings,
+    VlmSettings,
+)
 from schemas.settings.stages import CatalogSettings, ImageSettings, MatchingSettings
 from schemas.settings.stores import IndexSettings, RedisSettings, ThumbnailSettings
 from schemas.settings.streaming import (
@@ -52,6 +57,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     thumbnails: ThumbnailSettings = ThumbnailSettings()
     vlm: VlmSettings = VlmSettings()
+    parser: ParserSettings = ParserSettings()
     segmenter: SegmenterSettings = SegmenterSettings()
     catalog: CatalogSettings = CatalogSettings()
     matching: MatchingSettings = MatchingSettings()

@@ -112,6 +112,13 @@ async def _vlm(settings: Settings, clients: Clients) -> str:
     return f"{vlm.model} at {vlm.url}, prompts {vlm.prompts}{scores}"
 
 
+async def _parser(settings: Settings, clients: Clients) -> str:
+    if settings.parser.kind == "none":
+        return "none: the encoder's patches find people and layers, if they can"
+    parsed = clients.parsed_layers
+    return f"{parsed.fingerprint}, tells apart {', '.join(sorted(parsed.departments))}"
+
+
 async def _segmenter(settings: Settings, clients: Clients) -> str:
     segmenter = settings.segmenter
     if segmenter.kind == "none":
@@ -153,6 +160,7 @@ _PROBES: dict[str, Callable[[Settings, Clients], Awaitable[str]]] = {
     "taxonomy": _taxonomy,
     "encoder": _encoder,
     "vlm": _vlm,
+    "parser": _parser,
     "segmenter": _segmenter,
     "redis": _redis,
     "index": _index,

@@ -178,3 +178,31 @@ async def test_an_encoder_that_reads_no_text_is_queried_by_the_region(parts: Mat
     assert keys(layer(event, TOP))[0] == "a:shirt"
     assert layer(event, BOTTOM).abstained == "nothing-found"
     assert event.degraded == ("regions:not-found",)
+
+
+class TopParser(PatchSegmenterDouble):
+    """Finds tops only."""
+
+    async def locate(self, image: Image, layers: Sequence[Department]) -> dict[Department, Located]:
+        found = await super().locate(image, layers)
+        return {TOP: Located(SHIRT_BOX, 0.9)} if TOP in found else {}
+
+
+async def test_the_query_segmenter_finds_what_the_parser_has_not_found(parts: MatchParts) -> None:
+    query_segmenter = QuerySegmenterDouble()
+    parts = replace(parts, segmenter=TopParser(), query_segmenter=query_segmenter)
+    event = await match(look(), with_boxes(parts, top=None, bottom=None))
+    assert layer(event, TOP).region == SHIRT_BOX
+    assert layer(event, BOTTOM).region == JEANS_BOX
+    assert query_segmenter.asked == [{BOTTOM: "blue solid jeans"}]
+
+
+async def test_where_nobody_reads_text_the_model_describes_what_the_parser_finds(
+    parts: MatchParts,
+) -> None:
+    parts = replace(parts, encoder=ImageEncoder(), tagger=None, segmenter=TopParser())
+    model = ScriptedModel(says(top=None))
+    event = await match(look(), replace(parts, vlm=model, settings=by_similarity(parts)))
+    assert layer(event, TOP).region == SHIRT_BOX
+    with pytest.raises(Unavailable):
+        await match(look(), replace(parts, vlm=ScriptedModel(Unavailable("away"))))

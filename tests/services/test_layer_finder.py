@@ -20,6 +20,8 @@ BOXES = {"kind": "openai"}
 NO_BOXES = {"kind": "embedded"}
 NO_MODEL = {"kind": "none"}
 FLORENCE = {"kind": "florence-sam2"}
+PARSER = {"kind": "local"}
+NO_PARSER = {"kind": "none"}
 
 
 @pytest.mark.parametrize("row", ENCODERS, ids=lambda row: row.name)
@@ -29,19 +31,36 @@ def test_a_model_that_gives_boxes_makes_every_encoder_work(row: Any) -> None:
 
 @pytest.mark.parametrize("vlm", [NO_BOXES, NO_MODEL])
 def test_an_encoder_that_finds_layers_needs_nobody_else(vlm: Any) -> None:
-    assert find_layer_finder(known_encoder("fashion-clip"), load_settings(vlm=vlm)) == "the encoder"
+    row, settings = known_encoder("fashion-clip"), load_settings(vlm=vlm, parser=NO_PARSER)
+    assert find_layer_finder(row, settings) == "the encoder"
+
+
+@pytest.mark.parametrize("vlm", [NO_BOXES, NO_MODEL])
+@pytest.mark.parametrize("name", ["fashion-clip", "marqo-fashionSigLIP"])
+def test_a_parser_finds_layers_for_every_encoder_that_reads_text(name: str, vlm: Any) -> None:
+    settings = load_settings(vlm=vlm, parser=PARSER)
+    assert find_layer_finder(known_encoder(name), settings) == "the human parser"
+
+
+def test_without_words_a_parser_needs_a_model_that_describes() -> None:
+    row = known_encoder("dinov2-large")
+    assert "parser" in find_layer_finder(row, load_settings(vlm=NO_BOXES, parser=PARSER))
+    with pytest.raises(Misconfigured, match=r"image tower only, and nobody says.*set vlm.kind"):
+        find_layer_finder(row, load_settings(vlm=NO_MODEL, parser=PARSER))
 
 
 @pytest.mark.parametrize("name", ["marqo-fashionSigLIP", "dinov2-large"])
 def test_an_encoder_without_comparable_patches_needs_a_model(name: str) -> None:
     row = known_encoder(name)
-    with pytest.raises(Misconfigured, match=r"set vlm.kind, or choose an encoder"):
-        find_layer_finder(row, load_settings(vlm=NO_MODEL, segmenter=FLORENCE))
-    assert "segmenter" in find_layer_finder(row, load_settings(vlm=NO_BOXES, segmenter=FLORENCE))
+    settings = load_settings(vlm=NO_MODEL, segmenter=FLORENCE, parser=NO_PARSER)
+    with pytest.raises(Misconfigured, match=r"set vlm.kind or parser.kind, or choose an encoder"):
+        find_layer_finder(row, settings)
+    settings = load_settings(vlm=NO_BOXES, segmenter=FLORENCE, parser=NO_PARSER)
+    assert "segmenter" in find_layer_finder(row, settings)
 
 
 def test_without_boxes_words_must_do() -> None:
-    settings = load_settings(vlm=NO_BOXES)
+    settings = load_settings(vlm=NO_BOXES, parser=NO_PARSER)
     assert "words" in find_layer_finder(known_encoder("marqo-fashionSigLIP"), settings)
     with pytest.raises(Misconfigured, match=r"image tower only.*vlm.prompts.*segmenter.kind"):
         find_layer_finder(known_encoder("dinov2-large"), settings)
@@ -55,6 +74,7 @@ async def test_no_flow_starts_when_no_look_could_be_answered(
     settings = load_settings(
         encoder={"model": f"local-dir:{folder}"},
         vlm=NO_MODEL,
+        parser=NO_PARSER,
         images={"http_cache": None},
         index={"path": tmp_path / "index.sqlite"},
         redis={"folder": tmp_path / "valkey"},

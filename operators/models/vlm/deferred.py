@@ -7,19 +7,18 @@ finds the answers in the cache.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL.Image import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from operators.budget import Budget
 from operators.models.sandbox_weights import SANDBOX_VLM, sandbox_weights
 from operators.models.vlm.answers import OnRepair
 from operators.models.vlm.prompts import Prompts
+from operators.models.weights_folder import name_and_hash, read_config
 from operators.ports import LayerDescription, Picture
 from operators.vocabulary.taxonomy import Taxonomy
 from schemas.attributes import Department
@@ -99,19 +98,11 @@ def fingerprint_of(settings: VlmSettings) -> str:
     """
     folder = model_folder(settings)
     try:
-        json.loads((folder / "config.json").read_bytes())
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights:
-            raise FileNotFoundError(f"no *.safetensors in {folder}")
-        digest = hashlib.sha256()
-        for path in weights:
-            with safe_open(path, "pt"):  # reads the header and compares it with the file's length
-                pass
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+        read_config(folder)
+        weights = name_and_hash(folder)
     except (OSError, ValueError, SafetensorError) as error:
         raise unloadable(settings, error) from error
-    return f"{folder.name}@{digest.hexdigest()[:12]}/{settings.prompts}"
+    return f"{weights}/{settings.prompts}"
 
 
 def unloadable(settings: VlmSettings, error: Exception) -> Misconfigured:
