@@ -18,6 +18,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, NewTopic, OffsetSpec
 
+from operators.streaming.kafka.producer import RaisingProducer
+
 Headers = list[tuple[str, str | bytes | None]]
 OnDelivery = Callable[[KafkaError | None, "Message[bytes, bytes]"], None]
 Config = dict[str, Any]
@@ -163,4 +165,4 @@ class ConfluentClients:
         return confluent_kafka.Consumer(config)
 
     def producer(self, config: Config) -> Producer:
-        return confluent_kafka.Producer(config)
+        return RaisingProducer(config)

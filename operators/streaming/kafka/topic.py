@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property, partial
@@ -93,10 +94,19 @@ class KafkaTopic:
 
         Raises Unavailable when some were not delivered; others may have been.
         """
+        producer = self._producer()
+        try:
+            with self.brokers.reporting_outages():
+                return self._append(producer, records)
+        except (Misconfigured, Unavailable):
+            self._forget(producer)
+            raise
+
+    def _append(self, producer: Producer, records: Iterable[Record]) -> list[Position]:
         positions: list[Position] = []
         failures: list[KafkaError] = []
         reported: list[int] = []
-        producer, unset = self._producer(), Position(self.name, -1, -1)
+        unset = Position(self.name, -1, -1)
 
         def note(index: int, error: KafkaError | None, message: Message[bytes, bytes]) -> None:
             if error is not None:
@@ -119,16 +129,15 @@ class KafkaTopic:
                     break
                 except BufferError:
                     producer.poll(0.1)
-                except KafkaException:
-                    self._forget(producer)
-                    raise
             producer.poll(0)
         # Not flush(), which waits for other threads' records, and may return while another thread
-        # has yet to report one of ours.
+        # has yet to report one of ours. A fatal error that another thread meets may lose reports.
+        until = time.monotonic() + self.brokers.settings.delivery_timeout_seconds + 1.0
         while len(reported) < len(positions):
             producer.poll(REPORT_SECONDS)
+            if time.monotonic() > until:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records not reported"))
         if failures:
-            self._forget(producer)
             raise Unavailable(
                 f"{self.name}: {len(failures)} of {len(positions)} records were not delivered: "
                 f"{failures[0].str()}"

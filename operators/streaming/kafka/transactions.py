@@ -117,12 +117,6 @@ class Transactions:
             return self._commit(ended, outputs_only=outputs_only)
         except KafkaException as raised:
             self._abandon(raised.args[0])
-        except SystemError as raised:
-            # The client reports a fatal error, and calls our delivery report with that exception
-            # still set: the first call in it fails so.
-            if not isinstance(raised.__cause__, KafkaException):
-                raise
-            self._abandon(raised.__cause__.args[0])
         except Unavailable as error:
             log.debug("transaction not begun", error=str(error))
         self._note_failure()
