@@ -134,8 +134,8 @@ class KafkaTopic:
         # has yet to report one of ours. A fatal error that another thread meets may lose reports.
         until = time.monotonic() + self.brokers.settings.delivery_timeout_seconds + 1.0
         while len(reported) < len(positions):
-            producer.poll(REPORT_SECONDS)
-            if time.monotonic() > until:
+            served = producer.poll(REPORT_SECONDS)
+            if not served and time.monotonic() > until:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "records not reported"))
         if failures:
             raise Unavailable(
